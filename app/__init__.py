@@ -1,0 +1,1 @@
+"""Steward: who owns each account, how it is doing, and who needs to know."""

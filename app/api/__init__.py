@@ -1,0 +1,1 @@
+"""HTTP in: everything that knows FastAPI, status codes and headers."""

@@ -1,0 +1,43 @@
+"""Our own API, one file per noun. A new file is added to ROUTERS; its routes then exist.
+
+A route file makes `router = Router("<tag>")` (see `app/api/routing.py`); the tag is described in `app/api/openapi.py`.
+Each route names its `operation_id`, depends on one of Reader, Admin, Sender or Anyone, and documents what it refuses
+with `problems(...)`. What every route shares (400, 401, 403, 413 … 503) is added for all.
+"""
+
+from app.api.routes import (
+    accounts,
+    batch,
+    deliveries,
+    evaluation,
+    events,
+    key_roles,
+    keys,
+    members,
+    ops,
+    owners,
+    reprocessings,
+    trait_map,
+    users,
+    webhooks,
+    workspace,
+)
+from app.api.routing import Router
+
+ROUTERS: tuple[Router, ...] = (
+    batch.router,
+    accounts.router,
+    users.router,
+    events.router,
+    owners.router,
+    trait_map.router,
+    reprocessings.router,
+    evaluation.router,
+    members.router,
+    key_roles.router,
+    webhooks.router,
+    deliveries.router,
+    keys.router,
+    workspace.router,
+)
+OPS = ops.router

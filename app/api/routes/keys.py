@@ -1,0 +1,102 @@
+"""API keys: make, list, rotate, revoke; and `me`, for a client to see what its key is."""
+
+from datetime import timedelta
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Path
+
+from app.api.deps import Admin, Anyone, Now, Paged, Services, Tx
+from app.api.problems import problems
+from app.api.routing import Router
+from app.api.schemas.base import page
+from app.api.schemas.keys import KeyIn, KeyIssued, KeyOut, KeyPage, KeyRef, MeOut, RotationIn, WorkspaceRef
+from app.domain import ids
+from app.domain.cursors import InvalidCursor
+from app.domain.keys import ExpiryInThePast, KeyRevoked, UnknownKey
+from app.services import keys, workspaces
+
+router = Router("keys")
+
+KeyPath = Annotated[str, Path(description="The key's id.", examples=["key_0190f3c2a1b27c3d8e4f5a6b7c8d9e0f"])]
+LINKS = {
+    name: {"operationId": name, "parameters": {"key": "$response.body#/id"}}
+    for name in ("getKey", "rotateKey", "revokeKey")
+}
+
+
+def _id(key: str) -> UUID:
+    found = ids.read("key", key)
+    if found is None:
+        raise UnknownKey("This workspace has no such key.")
+    return found
+
+
+@router.post(
+    "/keys",
+    status_code=201,
+    operation_id="createKey",
+    responses={201: {"links": LINKS}, **problems(ExpiryInThePast)},
+)
+async def create_key(body: KeyIn, caller: Admin, tx: Tx, state: Services, now: Now) -> KeyIssued:
+    """Make a key. The answer shows its secret, this once."""
+    issued = await keys.create(
+        tx,
+        caller.workspace_id,
+        name=body.name,
+        scopes=body.scopes,
+        environment=state.settings.environment,
+        expires_at=body.expires_at,
+        now=now,
+    )
+    return KeyIssued.of(issued.key, issued.text)
+
+
+@router.get("/keys", operation_id="listKeys", responses=problems(InvalidCursor))
+async def list_keys(caller: Admin, tx: Tx, paging: Paged) -> KeyPage:
+    """All keys, the newest first; revoked ones stay listed."""
+    after = paging.after("keys")
+    found = await keys.newest_first(tx, caller.workspace_id, before=after[0] if after else None, limit=paging.fetch)
+    shown, cursor = paging.cut(found, "keys", lambda key: [key.id])
+    return page([KeyOut.model_validate(key) for key in shown], cursor, KeyPage)
+
+
+@router.get("/keys/{key}", operation_id="getKey", responses=problems(UnknownKey))
+async def get_key(key: KeyPath, caller: Admin, tx: Tx) -> KeyOut:
+    """One key, without its secret."""
+    return KeyOut.model_validate(await keys.find(tx, caller.workspace_id, _id(key)))
+
+
+@router.post("/keys/{key}/rotate", operation_id="rotateKey", responses=problems(UnknownKey, KeyRevoked))
+async def rotate_key(key: KeyPath, body: RotationIn, caller: Admin, tx: Tx, state: Services, now: Now) -> KeyIssued:
+    """Give a key a new secret. The secrets it has keep working for `overlapHours`, so that you can swap them calmly."""
+    issued = await keys.rotate(
+        tx,
+        caller.workspace_id,
+        _id(key),
+        state.settings.environment,
+        overlap=timedelta(hours=body.overlap_hours),
+        now=now,
+    )
+    state.callers.forget()
+    return KeyIssued.of(issued.key, issued.text)
+
+
+@router.delete("/keys/{key}", status_code=204, operation_id="revokeKey", responses=problems(UnknownKey))
+async def revoke_key(key: KeyPath, caller: Admin, tx: Tx, state: Services, now: Now) -> None:
+    """Revoke a key: every secret of it stops working, everywhere within five seconds. Repeating it is harmless."""
+    await keys.revoke(tx, caller.workspace_id, _id(key), now=now)
+    state.callers.forget()
+
+
+@router.get("/me", operation_id="getMe")
+async def get_me(caller: Anyone, tx: Tx, now: Now) -> MeOut:
+    """The workspace and the scopes of the key you are using; any key may ask."""
+    workspace = await workspaces.find(tx, caller.workspace_id)
+    key = await keys.find(tx, caller.workspace_id, caller.key_id)
+    return MeOut(
+        workspace=WorkspaceRef.model_validate(workspace, extra="ignore"),
+        key=KeyRef.model_validate(key, extra="ignore"),
+        scopes=sorted(caller.scopes),
+        server_time=now,
+    )

@@ -1,0 +1,24 @@
+"""The wire contract of the state of evaluation."""
+
+from pydantic import Field
+
+from app.api.schemas.accounts import AccountId
+from app.api.schemas.base import Instant, Wire
+
+
+class FailingAccount(Wire):
+    """An account whose evaluation fails; it is tried again, and holds up no other."""
+
+    account_id: AccountId
+    external_id: str
+    attempts: int
+    last_error: str | None
+    next_attempt_at: Instant
+
+
+class EvaluationOut(Wire):
+    """How far what is derived lags behind what was received."""
+
+    pending: int = Field(description="Accounts that wait to be evaluated.")
+    oldest_seconds: float = Field(description="How long the one that waits longest has been due.")
+    failing: list[FailingAccount] = Field(description="At most 50.")

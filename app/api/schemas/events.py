@@ -1,0 +1,22 @@
+"""The wire contract of reading events."""
+
+from typing import Any
+
+from app.api.schemas.base import Instant, Page, Wire, wire_id
+
+EventId = wire_id("evt")
+
+
+class StoredEvent(Wire):
+    """An event as it is kept."""
+
+    id: EventId
+    event: str
+    account_id: str | None
+    user_id: str | None
+    properties: dict[str, Any]
+    occurred_at: Instant
+    received_at: Instant
+
+
+EventPage = Page[StoredEvent]

@@ -1,0 +1,95 @@
+"""The wire contract of API keys."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import ConfigDict, Field, field_validator
+
+from app.api.schemas.base import Instant, Name, Page, Wire, wire_id
+from app.domain.models import ApiKey
+
+KeyId = wire_id("key")
+WorkspaceId = wire_id("wsp")
+ScopeName = Literal["ingest", "read", "admin"]
+Scopes = Annotated[
+    list[ScopeName],
+    Field(min_length=1, max_length=3, description="`ingest` sends data, `read` reads it, `admin` does everything."),
+]
+
+
+class KeyIn(Wire):
+    """What a new key is called and may do."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "Backend", "scopes": ["ingest"]}]})
+
+    name: Name
+    scopes: Scopes
+    expires_at: Instant | None = Field(None, description="When it stops working by itself; null: never.")
+
+    @field_validator("scopes")
+    @classmethod
+    def _once_each(cls, scopes: list[ScopeName]) -> list[ScopeName]:
+        if len(set(scopes)) != len(scopes):
+            raise ValueError("must not name a scope twice")
+        return scopes
+
+
+class KeyOut(Wire):
+    """A key as it can be shown: without its secret."""
+
+    id: KeyId
+    name: str
+    hint: str = Field(description="How the newest secret begins, to recognise it by.")
+    scopes: list[ScopeName]
+    created_at: Instant
+    rotated_at: Instant | None
+    expires_at: Instant | None
+    revoked_at: Instant | None = Field(description="Since when no secret of this key works.")
+    last_used_at: Instant | None = Field(description="To the minute.")
+
+
+class KeyIssued(KeyOut):
+    """A key with its secret. The secret is shown here and never again."""
+
+    secret: str = Field(description="Send it as `Authorization: Bearer …`. Keep it: it cannot be shown again.")
+
+    @classmethod
+    def of(cls, key: ApiKey, secret: str) -> Self:
+        """The answer to making or rotating a key."""
+        shown = KeyOut.model_validate(key)
+        return cls(**{name: getattr(shown, name) for name in KeyOut.model_fields}, secret=secret)
+
+
+class RotationIn(Wire):
+    """How to replace a key's secret."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"overlapHours": 24}]})
+
+    overlap_hours: int = Field(24, ge=0, le=720, description="How long the secrets it has now keep working.")
+
+
+class WorkspaceRef(Wire):
+    """A workspace, in short."""
+
+    id: WorkspaceId
+    slug: str
+    name: str
+
+
+class KeyRef(Wire):
+    """A key, in short."""
+
+    id: KeyId
+    name: str
+    hint: str
+
+
+class MeOut(Wire):
+    """Who you are to Steward."""
+
+    workspace: WorkspaceRef
+    key: KeyRef
+    scopes: list[ScopeName]
+    server_time: Instant = Field(description="Our clock; timestamps more than a day ahead of it are refused.")
+
+
+KeyPage = Page[KeyOut]

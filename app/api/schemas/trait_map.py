@@ -1,0 +1,107 @@
+"""The wire contract of the traits map."""
+
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, ConfigDict, Field
+
+from app.api.schemas.accounts import AccountBrief, UserId
+from app.api.schemas.base import Instant, Wire
+from app.api.schemas.owners import StateName
+from app.api.schemas.reprocessings import ReprocessingOut
+from app.api.schemas.workspace import Policy
+from app.services.trait_map import Edit
+
+
+def _key(value: str) -> str:
+    if not value.strip():
+        raise ValueError("must not be blank")
+    return value
+
+
+TraitKey = Annotated[str, AfterValidator(_key), Field(min_length=1, max_length=200)]
+TraitKeys = Annotated[list[TraitKey], Field(max_length=10)]
+
+
+class TraitMapIn(Wire):
+    """Which traits of accounts feed which field; what is left out stays as it is."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"owner": "ownerId", "mrr": ["mrr", "stripe.mrr"], "status": ["status"]}]}
+    )
+
+    owner: TraitKey | None = Field(None, description="The trait that holds the owner's external id; null: none.")
+    mrr: TraitKeys = Field(["mrr"], description="The first of these with a number is the account's MRR.")
+    status: TraitKeys = Field(
+        ["status"], description="The first of these that says subscribed, trial, churned or ignored is the status."
+    )
+
+    def edit(self) -> Edit:
+        """What was sent, as a change of the map in force."""
+        sent = self.model_fields_set
+        owner = () if self.owner is None else (self.owner,)
+        return Edit(
+            owner=owner if "owner" in sent else None,
+            mrr=tuple(self.mrr) if "mrr" in sent else None,
+            status=tuple(self.status) if "status" in sent else None,
+        )
+
+
+class TraitMapOut(Wire):
+    """The traits map in force."""
+
+    owner: str | None
+    mrr: list[str]
+    status: list[str]
+    updated_at: Instant | None = Field(description="Null while it is the default.")
+    reprocessing: ReprocessingOut | None = Field(description="The work that applies this change to every account.")
+
+
+class PreviewIn(TraitMapIn):
+    """A traits map, and a default owner policy, to try out."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"owner": "ownerId", "ownerDefaultPolicy": "first_user"}]}
+    )
+
+    owner_default_policy: Policy | None = Field(None, description="Left out: the one in force.")
+
+
+class PreviewedUser(Wire):
+    """A user, by both ids."""
+
+    id: UserId
+    external_id: str
+
+
+class PreviewedOwner(Wire):
+    """An account's owner, before or after."""
+
+    owner: PreviewedUser | None
+    state: StateName
+
+
+class PreviewedChange(Wire):
+    """One account whose owner would change."""
+
+    account: AccountBrief
+    before: PreviewedOwner
+    after: PreviewedOwner
+    because: str
+
+
+class PreviewOut(Wire):
+    """What would happen to owners. Nothing has been changed."""
+
+    accounts: int = Field(description="How many accounts were looked at.")
+    total: int = Field(description="How many there are.")
+    partial: bool = Field(description="Only the accounts known longest were looked at.")
+    owners_changed: int = Field(description="Accounts that would get another owner, or lose theirs.")
+    cleared: int = Field(description="Those of them that would be left without an owner.")
+    resolved: int = Field(description="Accounts that would have an owner nobody disputes.")
+    pending: int = Field(description="Accounts whose trait would name someone who is not linked.")
+    sample: list[PreviewedChange] = Field(description="The first ten changes.")
+
+    @classmethod
+    def of(cls, fields: dict[str, object]) -> Self:
+        """The preview from its parts."""
+        return cls.model_validate(fields)

@@ -1,0 +1,43 @@
+"""The wire contract of the workspace's settings."""
+
+from typing import Literal
+
+from pydantic import ConfigDict, Field
+
+from app.api.schemas.base import Instant, Name, Wire
+from app.api.schemas.keys import WorkspaceId
+
+Policy = Literal["none", "first_user"]
+
+
+class WorkspaceOut(Wire):
+    """The workspace and the settings that shape its rules."""
+
+    id: WorkspaceId
+    slug: str
+    name: str
+    owner_default_policy: Policy = Field(
+        description="Who owns an account whose traits name nobody: nobody, or the first user linked to it."
+    )
+    conversation_tracking: bool = Field(
+        description="Whether `$message.received` and `$message.sent` events show in the facts about owners."
+    )
+    created_at: Instant
+
+
+class WorkspacePatch(Wire):
+    """What to change; what is left out stays. Changed rules are applied to all accounts in the background."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"ownerDefaultPolicy": "first_user"}]})
+
+    name: Name | None = None
+    owner_default_policy: Policy | None = None
+    conversation_tracking: bool | None = None
+
+
+class WorkspaceDeletion(Wire):
+    """The confirmation that this workspace is meant."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"slug": "demo"}]})
+
+    slug: str = Field(max_length=63, description="The short name of the key's own workspace.")

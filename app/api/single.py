@@ -1,0 +1,60 @@
+"""One message in a request of its own: the same service as a batch, with its verdict as the answer's status."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from pydantic_core import PydanticCustomError
+
+from app.api import guard, intake
+from app.api.deps import State
+from app.api.group_commit import Overloaded
+from app.api.intake import BadMessage
+from app.api.schemas.messages import Timed
+from app.domain.errors import Conflict, DomainError
+from app.domain.ids import new_id
+from app.domain.keys import Caller
+from app.domain.messages import Message
+
+
+class MessageIdReused(Conflict):
+    """This message id was taken before, with another body."""
+
+    code = "message_id_reused"
+
+
+Make = Callable[[datetime, timedelta], Message]
+REFUSALS: tuple[type[DomainError], ...] = (BadMessage, MessageIdReused, guard.MalformedJson, Overloaded)
+
+
+@dataclass(frozen=True, slots=True)
+class Single:
+    """What became of one message, and the id it goes by; without one of its own, sending it again counts twice."""
+
+    status: Literal["accepted", "duplicate"]
+    message_id: str
+    deduplicated: bool
+
+
+async def record(state: State, caller: Caller, sent: Timed, make: Make) -> Single:
+    """Record the message that `make(received_at, skew)` gives. Raises `BadMessage` or `MessageIdReused`."""
+    message = _made(state, make)
+    raw = sent.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    envelope = intake.envelope_of(raw, message, sent)
+    recorded = await state.commits.record(caller.workspace_id, [envelope])
+    (verdict,) = recorded.verdicts
+    if verdict.status == "conflict":
+        raise MessageIdReused("Send other content under another message id; the first one stands.")
+    return Single(
+        status="duplicate" if verdict.status == "duplicate" else "accepted",
+        message_id=sent.message_id or new_id().hex,
+        deduplicated=sent.message_id is not None,
+    )
+
+
+def _made(state: State, make: Make) -> Message:
+    try:
+        return make(state.now(), timedelta(0))
+    except PydanticCustomError as error:
+        raise BadMessage(error.message(), code=error.type) from None

@@ -1,0 +1,105 @@
+"""The commands by name; each is short here or has a file of its own."""
+
+import asyncio
+import socket
+from typing import Annotated
+
+import typer
+
+from app.cli import issuing, place, schema, story
+from app.cli.doctor import doctor
+from app.cli.start import start
+from app.cli.trouble import fail, plainly
+from app.settings import Settings
+
+cli = typer.Typer(
+    name="steward",
+    help="Who owns each account, how it is doing, and who needs to know.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+keys = typer.Typer(no_args_is_help=True, help="API keys.")
+demo = typer.Typer(no_args_is_help=True, help="The demo story, told through the public API.")
+cli.add_typer(keys, name="keys")
+cli.add_typer(demo, name="demo")
+cli.command()(start)
+cli.command()(doctor)
+
+
+@cli.command()
+def serve(
+    host: Annotated[str | None, typer.Option(envvar="STEWARD_HOST", help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(envvar="STEWARD_PORT", help="Port; 0 lets the system choose.")] = None,
+    fd: Annotated[int | None, typer.Option(hidden=True, help="A socket that is already bound.")] = None,
+) -> None:
+    """Serve the API; needs a database (STEWARD_DATABASE_URL, or a running `steward start`)."""
+    from app.api import server
+    from app.cli import listening
+    from app.main import create_app
+
+    with plainly():
+        settings = place.connected(host=host, port=port)
+        taken = socket.socket(fileno=fd) if fd is not None else listening.bind(settings.host, settings.port)
+        server.run(create_app(settings), [taken])
+
+
+@cli.command()
+def work() -> None:
+    """Do the work promised for later; needs a database as `serve` does."""
+    from app.workers import main as workers
+
+    with plainly():
+        workers.run(place.connected())
+
+
+@cli.command()
+def migrate() -> None:
+    """Bring the database to the schema of this release."""
+    with plainly(), place.reachable() as settings:
+        schema.upgrade(settings.database_url)
+        typer.echo(f"The database is at {schema.head()}.", err=True)
+
+
+@keys.command("create")
+def create_key(
+    workspace: Annotated[str, typer.Option(help="The workspace's short name.")],
+    scope: Annotated[list[str], typer.Option(help="ingest, read or admin; may be given several times.")],
+    name: Annotated[str, typer.Option(help="What the key is for.")] = "command line",
+    create_workspace: Annotated[bool, typer.Option("--create-workspace", help="Make the workspace too.")] = False,
+) -> None:
+    """Make an API key and print it, alone. It is shown this once."""
+    issuing.check(workspace, scope)
+    with plainly(), place.reachable() as settings:
+        schema.upgrade(settings.database_url)
+        issued = issuing.issue(settings, workspace, scope, name=name, may_create=create_workspace)
+        typer.echo(asyncio.run(issued))
+
+
+@demo.command("load")
+def load_demo() -> None:
+    """Load the story into the workspace `demo`; needs a running `steward start`."""
+    with plainly():
+        settings, url = _running()
+        asyncio.run(story.load(settings, url))
+
+
+@demo.command("remove")
+def remove_demo() -> None:
+    """Remove the story; needs a running `steward start`."""
+    with plainly():
+        settings, url = _running()
+        asyncio.run(story.remove(settings, url))
+
+
+def _running() -> tuple[Settings, str]:
+    here = place.settings()
+    note = place.announcement(here.data_dir)
+    if note is None:
+        fail(f"no Steward is running on {here.data_dir}: run `steward start`, or say where with STEWARD_DATA_DIR.")
+    return place.connected(), note["url"]
+
+
+def main() -> None:
+    """The console script."""
+    cli()

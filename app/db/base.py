@@ -1,0 +1,149 @@
+"""The engine, and the one way into a transaction: the workspace is set before anything else happens in it."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Self
+from uuid import UUID
+
+import asyncpg
+from sqlalchemy import text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, InterfaceError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+
+from app.domain.errors import Unavailable
+
+Session = AsyncSession
+
+ROLE = "steward_app"  # owns nothing, cannot step over row security; made by the first migration
+CONNECT_SECONDS = 5
+COMMAND_SECONDS = 60
+POOL_SECONDS = 2
+
+_ENTER = text("select set_config('steward.workspace', :workspace, true), set_config('role', :role, true)")
+_ENTER_PUMP = text("select set_config('steward.pump', 'on', true), set_config('role', :role, true)")
+
+RETRY_WHOLE = {"40001", "40P01"}  # serialisation failure, deadlock: the transaction may simply be run again
+TRY_LATER = {
+    "53100",
+    "53200",
+    "53300",
+    "55P03",
+    "57P01",
+    "57P02",
+    "57P03",
+    "57014",
+}  # full, busy, going down, waited too long
+
+
+class DatabaseUnavailable(Unavailable):
+    """The database cannot be reached right now."""
+
+    code = "database_unavailable"
+
+
+def normalise(url: str) -> str:
+    """`postgres://` and `postgresql://` URLs as the asyncpg dialect wants them."""
+    parsed = make_url(url)
+    return parsed.set(drivername="postgresql+asyncpg").render_as_string(hide_password=False)
+
+
+class Database:
+    """A process's connections. Every transaction runs as the application's role, inside one workspace."""
+
+    def __init__(self, url: str, *, pool: int = 8, name: str = "steward", statement_seconds: int = 5) -> None:
+        self.engine: AsyncEngine = create_async_engine(
+            normalise(url),
+            pool_size=pool,
+            max_overflow=0,
+            pool_timeout=POOL_SECONDS,
+            pool_recycle=1800,
+            pool_pre_ping=True,
+            connect_args={
+                "timeout": CONNECT_SECONDS,
+                "command_timeout": COMMAND_SECONDS,
+                "server_settings": {
+                    "application_name": name,
+                    "timezone": "UTC",
+                    "jit": "off",
+                    "statement_timeout": f"{statement_seconds}s",
+                    "lock_timeout": "4s",
+                    "idle_in_transaction_session_timeout": "30s",
+                },
+            },
+        )
+        self._sessions = async_sessionmaker(self.engine, expire_on_commit=False, autoflush=False)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.engine.dispose()
+
+    @asynccontextmanager
+    async def transaction(self, workspace_id: UUID) -> AsyncIterator[Session]:
+        """One transaction that sees `workspace_id` alone; commits on leaving, rolls back on any error."""
+        async with self._begin(_ENTER, {"workspace": str(workspace_id), "role": ROLE}) as session:
+            yield session
+
+    @asynccontextmanager
+    async def pump_transaction(self) -> AsyncIterator[Session]:
+        """One transaction that sees the queue tables of every workspace, and nothing else."""
+        async with self._begin(_ENTER_PUMP, {"role": ROLE}) as session:
+            yield session
+
+    @asynccontextmanager
+    async def open_transaction(self) -> AsyncIterator[Session]:
+        """One transaction in no workspace: it sees the global tables (key secrets) only."""
+        async with self._begin(_ENTER, {"workspace": "", "role": ROLE}) as session:
+            yield session
+
+    @asynccontextmanager
+    async def _begin(self, enter: Any, values: Mapping[str, str]) -> AsyncIterator[Session]:
+        try:
+            async with self._sessions() as session, session.begin():
+                await session.execute(enter, values)
+                yield session
+        except Exception as error:
+            if is_outage(error):
+                raise DatabaseUnavailable("The database did not answer in time.") from error
+            raise
+
+
+def sqlstate(error: BaseException) -> str | None:
+    """PostgreSQL's five-character code behind an error of the driver or of SQLAlchemy, where there is one."""
+    origin = error.orig if isinstance(error, DBAPIError) else error
+    return getattr(origin, "sqlstate", None)
+
+
+def may_run_again(error: BaseException) -> bool:
+    """Whether the whole transaction may simply be run once more: it lost a race, nothing is wrong with it."""
+    return sqlstate(error) in RETRY_WHOLE
+
+
+def is_outage(error: BaseException) -> bool:
+    """Whether trying the same thing again later can help: lost connections, shutdowns, waits that took too long."""
+    code = sqlstate(error)
+    if code is not None:
+        return code in TRY_LATER or code.startswith("08")
+    lost = isinstance(error, DBAPIError) and (error.connection_invalidated or isinstance(error, InterfaceError))
+    return lost or isinstance(error, PoolTimeout | OSError | asyncpg.InterfaceError | TimeoutError)
+
+
+def is_too_slow(error: DatabaseUnavailable) -> bool:
+    """Whether the server answered, but gave up on a statement for taking too long."""
+    return isinstance(error.__cause__, DBAPIError) and sqlstate(error.__cause__) == "57014"
+
+
+async def raw(session: Session) -> asyncpg.Connection:
+    """The driver's own connection under the session's transaction, for the few statements that need arrays fast."""
+    connection = await session.connection()
+    fairy = await connection.get_raw_connection()
+    driver: asyncpg.Connection = fairy.driver_connection
+    return driver
+
+
+def rows(result: Any) -> Sequence[Mapping[str, Any]]:
+    """A textual query's rows as plain mappings."""
+    return [dict(row) for row in result.mappings()]

@@ -1,0 +1,44 @@
+"""Reading events: the newest of an account or a user first."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select, text, tuple_
+
+from app.db.base import Session
+from app.domain.models import Account, Event, User
+
+
+async def page(
+    db: Session, workspace_id: UUID, account_id: UUID, *, before: tuple[datetime, UUID] | None, limit: int
+) -> Sequence[Mapping[str, Any]]:
+    """An account's events, newest first, continuing before (occurred at, id)."""
+    query = (
+        select(
+            Event.id,
+            Event.name,
+            Event.properties,
+            Event.occurred_at,
+            Event.received_at,
+            Account.external_id.label("account_id"),
+            User.external_id.label("user_id"),
+        )
+        .outerjoin(Account, (Account.workspace_id == Event.workspace_id) & (Account.id == Event.account_id))
+        .outerjoin(User, (User.workspace_id == Event.workspace_id) & (User.id == Event.user_id))
+        .where(Event.workspace_id == workspace_id, Event.account_id == account_id)
+        .order_by(Event.occurred_at.desc(), Event.id.desc())
+        .limit(limit)
+    )
+    if before is not None:
+        query = query.where(tuple_(Event.occurred_at, Event.id) < tuple_(*before))
+    return (await db.execute(query)).mappings().all()
+
+
+async def ensure_partitions(db: Session, first: date, last: date) -> int:
+    """Make the monthly partitions between two days that are missing; how many were made."""
+    made = await db.scalar(
+        text("select steward_ensure_event_partitions(:first, :last)"), {"first": first, "last": last}
+    )
+    return int(made or 0)

@@ -1,0 +1,87 @@
+"""Reading users: one by any of its names, or a page of them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, select
+
+from app.db.base import Session
+from app.domain.models import Account, Membership, User, UserActivity
+
+
+async def id_of(db: Session, workspace_id: UUID, *, by_id: UUID | None, external_id: str) -> UUID | None:
+    """The user with this id, else the one its sender calls `external_id`."""
+    if by_id is not None:
+        found = await db.scalar(select(User.id).where(User.workspace_id == workspace_id, User.id == by_id))
+        if found is not None:
+            return found
+    return await db.scalar(select(User.id).where(User.workspace_id == workspace_id, User.external_id == external_id))
+
+
+def profiles(workspace_id: UUID) -> Select[Any]:
+    """Everything shown of users, to be narrowed."""
+    return (
+        select(
+            User.id,
+            User.external_id,
+            User.name,
+            User.email,
+            User.traits,
+            User.created_at,
+            User.updated_at,
+            UserActivity.first_seen_at,
+            UserActivity.last_seen_at,
+            UserActivity.sessions,
+            UserActivity.last_received_at,
+            UserActivity.last_sent_at,
+        )
+        .outerjoin(UserActivity, (UserActivity.workspace_id == User.workspace_id) & (UserActivity.user_id == User.id))
+        .where(User.workspace_id == workspace_id)
+    )
+
+
+async def profile(db: Session, workspace_id: UUID, user_id: UUID) -> Mapping[str, Any] | None:
+    """Everything shown of one user."""
+    return (await db.execute(profiles(workspace_id).where(User.id == user_id))).mappings().one_or_none()
+
+
+async def page(db: Session, workspace_id: UUID, *, after: UUID | None, limit: int) -> Sequence[Mapping[str, Any]]:
+    """Users in the order they were made."""
+    query = profiles(workspace_id).order_by(User.id).limit(limit)
+    if after is not None:
+        query = query.where(User.id > after)
+    return (await db.execute(query)).mappings().all()
+
+
+async def by_external_id(db: Session, workspace_id: UUID, external_id: str) -> Sequence[Mapping[str, Any]]:
+    """The user its sender calls `external_id`, as a list of one or none."""
+    return (await db.execute(profiles(workspace_id).where(User.external_id == external_id))).mappings().all()
+
+
+async def of_account(
+    db: Session, workspace_id: UUID, account_id: UUID, *, after: UUID | None, limit: int
+) -> Sequence[Mapping[str, Any]]:
+    """Users linked to an account, in the order they were made."""
+    query = (
+        profiles(workspace_id)
+        .join(Membership, (Membership.workspace_id == User.workspace_id) & (Membership.user_id == User.id))
+        .where(Membership.account_id == account_id, Membership.linked)
+        .order_by(User.id)
+        .limit(limit)
+    )
+    if after is not None:
+        query = query.where(User.id > after)
+    return (await db.execute(query)).mappings().all()
+
+
+async def accounts_of(db: Session, workspace_id: UUID, user_id: UUID) -> Sequence[Mapping[str, Any]]:
+    """The accounts a user is linked to now, oldest link first."""
+    query = (
+        select(Account.id, Account.external_id, Account.name)
+        .join(Membership, (Membership.workspace_id == Account.workspace_id) & (Membership.account_id == Account.id))
+        .where(Account.workspace_id == workspace_id, Membership.user_id == user_id, Membership.linked)
+        .order_by(Membership.first_linked_at, Account.id)
+        .limit(200)
+    )
+    return (await db.execute(query)).mappings().all()

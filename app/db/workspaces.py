@@ -1,0 +1,58 @@
+"""The workspace's own row, and the one way to make a workspace."""
+
+from uuid import UUID
+
+from sqlalchemy import Table, select, text
+from sqlalchemy import delete as delete_from
+
+from app.db.base import Session
+from app.domain.models import Base, DirtyAccount, Workspace
+
+DELETE_SECONDS = 55
+
+
+async def find(db: Session, workspace_id: UUID, *, lock: bool = False) -> Workspace | None:
+    """The workspace this transaction is in."""
+    wanted = select(Workspace).where(Workspace.id == workspace_id)
+    if lock:
+        wanted = wanted.with_for_update()
+    return (await db.execute(wanted)).scalar_one_or_none()
+
+
+async def id_by_slug(db: Session, slug: str) -> UUID | None:
+    """The id behind a workspace's short name, for the command line; needs no workspace, and shows no other."""
+    await db.execute(text("select set_config('steward.slug', :slug, true)"), {"slug": slug})
+    return (await db.execute(select(Workspace.id).where(Workspace.slug == slug))).scalar_one_or_none()
+
+
+async def add(db: Session, workspace_id: UUID, *, slug: str, name: str) -> Workspace:
+    """A new workspace; the transaction must already be in it."""
+    workspace = Workspace(
+        id=workspace_id,
+        slug=slug,
+        name=name,
+        owner_default_policy="none",
+        conversation_tracking=False,
+    )
+    db.add(workspace)
+    await db.flush()
+    await db.refresh(workspace)
+    return workspace
+
+
+async def delete(db: Session, workspace_id: UUID) -> None:
+    """Delete every row of the workspace, in one transaction that may take longer than others."""
+    await db.execute(text("select set_config('statement_timeout', :limit, true)"), {"limit": f"{DELETE_SECONDS}s"})
+    for table in _owned_tables():
+        await db.execute(delete_from(table).where(table.c.workspace_id == workspace_id))
+    await db.execute(delete_from(Workspace).where(Workspace.id == workspace_id))
+
+
+def _owned_tables() -> list[Table]:
+    """Every table with rows of workspaces: first the marks, so as to wait for evaluators; then children before parents.
+
+    Set by set is much faster than letting the foreign keys cascade row by row, and some tables have no foreign key.
+    """
+    marks = DirtyAccount.__table__
+    tables = [table for table in reversed(Base.metadata.sorted_tables) if "workspace_id" in table.c]
+    return sorted(tables, key=lambda table: table is not marks)

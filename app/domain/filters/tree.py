@@ -1,0 +1,108 @@
+"""The shape of a filter once it is understood: groups, and conditions whose operands have the type of their fact."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any, Final
+from uuid import UUID
+
+from app.domain.fields import Fact, Op, Type
+
+TICK: Final = timedelta(microseconds=1)  # the smallest step of every clock here
+FAR: Final = datetime(9000, 1, 1, tzinfo=UTC)  # later instants are never waited for, nor may a filter name them
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Instants from `start` (included) to `end` (excluded); an open side has no bound."""
+
+    start: datetime | None
+    end: datetime | None
+
+
+Operand = str | Decimal | Span | UUID | int | tuple[str, ...] | tuple[Decimal, ...] | tuple[UUID, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """One condition: `operand` is `value` as the fact's type understands it, folded where it is text."""
+
+    fact: Fact
+    reading: Type
+    op: Op
+    operand: Operand
+    value: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class AllOf:
+    parts: tuple["Tree", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    parts: tuple["Tree", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    part: "Tree"
+
+
+Tree = AllOf | AnyOf | Not | Leaf
+
+# A negative operator is true exactly where its positive is false: on missing values too.
+NEGATIVES: Final = {
+    Op.IS_NOT: Op.IS,
+    Op.IS_NONE_OF: Op.IS_ANY_OF,
+    Op.DOES_NOT_CONTAIN: Op.CONTAINS,
+    Op.IS_NOT_SET: Op.IS_SET,
+}
+
+# Seen from a value, the instants (in days from it) at which each relative condition changes its answer.
+TURNS: Final[Mapping[Op, Callable[[int], tuple[int, ...]]]] = {
+    Op.MORE_THAN_DAYS_AGO: lambda days: (days,),
+    Op.LESS_THAN_DAYS_AGO: lambda days: (0, days),
+    Op.IN_LAST_DAYS: lambda days: (0, days),
+    Op.MORE_THAN_DAYS_FROM_NOW: lambda days: (-days,),
+    Op.LESS_THAN_DAYS_FROM_NOW: lambda days: (-days, 0),
+    Op.IN_NEXT_DAYS: lambda days: (-days, 0),
+}
+
+
+def leaves(tree: Tree) -> Iterator[Leaf]:
+    """Every condition of the tree, in reading order."""
+    match tree:
+        case Leaf():
+            yield tree
+        case Not(part):
+            yield from leaves(part)
+        case AllOf(parts) | AnyOf(parts):
+            for part in parts:
+                yield from leaves(part)
+
+
+def turns(leaf: Leaf) -> tuple[timedelta, ...]:
+    """How long after the value (before it, when negative) the clock alone changes the condition's answer."""
+    shape = TURNS.get(leaf.op)
+    if shape is None or not isinstance(leaf.operand, int):
+        return ()
+    return tuple(timedelta(days=days) for days in shape(leaf.operand))
+
+
+def span(leaf: Leaf, now: datetime) -> Span:
+    """The instants that satisfy a datetime condition at `now`: N days are N times 24 hours."""
+    if isinstance(leaf.operand, Span):
+        return leaf.operand
+    assert isinstance(leaf.operand, int)  # noqa: S101 - the reader gives datetime conditions a span or a number of days
+    days = timedelta(days=leaf.operand)
+    match leaf.op:
+        case Op.MORE_THAN_DAYS_AGO:
+            return Span(None, now - days + TICK)
+        case Op.LESS_THAN_DAYS_AGO | Op.IN_LAST_DAYS:
+            return Span(now - days + TICK, now + TICK)
+        case Op.LESS_THAN_DAYS_FROM_NOW | Op.IN_NEXT_DAYS:
+            return Span(now + TICK, now + days + TICK)
+        case _:
+            return Span(now + days + TICK, None)

@@ -1,0 +1,27 @@
+"""Identifiers: time-ordered UUIDs inside, a readable prefix on the wire."""
+
+import re
+from typing import Final
+from uuid import UUID
+
+import uuid_utils
+
+_WIRE: Final = re.compile(r"([a-z]{3})_([0-9a-f]{32})\Z")
+
+
+def new_id() -> UUID:
+    """A fresh UUIDv7; ids made later sort later."""
+    return UUID(bytes=uuid_utils.uuid7().bytes)
+
+
+def show(prefix: str, value: UUID) -> str:
+    """The wire form, such as `acc_0190f3c2…` (prefix, underscore, 32 hex digits)."""
+    return f"{prefix}_{value.hex}"
+
+
+def read(prefix: str, text: str) -> UUID | None:
+    """The UUID behind a wire id, or None when `text` is not one with this prefix."""
+    match = _WIRE.match(text)
+    if match is None or match[1] != prefix:
+        return None
+    return UUID(hex=match[2])

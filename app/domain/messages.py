@@ -1,0 +1,98 @@
+"""What senders tell Steward, whatever dialect they spoke: four plain messages, and the verdict each of them gets."""
+
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Literal
+
+import orjson
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+OLDEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
+MOST_AHEAD: Final = timedelta(hours=24)
+RECEIVED: Final = "$message.received"  # the user wrote to the workspace's team
+SENT: Final = "$message.sent"  # the team wrote to the user
+CONVERSATION: Final = frozenset({RECEIVED, SENT})
+
+Traits = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class AccountMessage:
+    """What is now known of an account. A missing trait is left alone, a null one is cleared."""
+
+    at: datetime
+    account: str
+    traits: Traits
+
+
+@dataclass(frozen=True, slots=True)
+class UserMessage:
+    """What is now known of a user, and accounts the user belongs to."""
+
+    at: datetime
+    user: str
+    accounts: tuple[str, ...]
+    traits: Traits
+
+
+@dataclass(frozen=True, slots=True)
+class EventMessage:
+    """Something happened: a user did it, at an account, or both."""
+
+    at: datetime
+    name: str
+    account: str | None
+    user: str | None
+    properties: bytes  # a JSON object, as it will be stored
+
+
+@dataclass(frozen=True, slots=True)
+class UnlinkMessage:
+    """A user no longer belongs to an account."""
+
+    at: datetime
+    account: str
+    user: str
+
+
+Message = AccountMessage | UserMessage | EventMessage | UnlinkMessage
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """A message with the identity that makes repeating it harmless; without an id it is taken every time."""
+
+    message: Message
+    message_id: str | None
+    body_hash: int
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of one message. `code` says why when it was not accepted."""
+
+    status: Literal["accepted", "duplicate", "conflict", "rejected"]
+    code: str | None = None
+    detail: str | None = None
+
+
+ACCEPTED: Final = Verdict("accepted")
+DUPLICATE: Final = Verdict("duplicate", "duplicate", "This message id was taken before, with the same body.")
+MISUSED: Final = Verdict(
+    "conflict", "message_id_reused", "This message id was taken before with another body; the first one stands."
+)
+
+
+def stamp(at: datetime, value: Any) -> int:
+    """A number that orders all writes of one trait: by time, then, so that ties have one winner, by value."""
+    micros = (at - EPOCH) // timedelta(microseconds=1)
+    return micros << 32 | zlib.crc32(orjson.dumps(value, option=orjson.OPT_SORT_KEYS))
+
+
+def as_text(value: Any) -> str | None:
+    """A trait's value as an external id: strings as they are, other values as their JSON text, null as nothing."""
+    if value is None or isinstance(value, str):
+        return value
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()

@@ -1,0 +1,76 @@
+"""Users: the people at the customer, the accounts they belong to, and the days they were active."""
+
+from datetime import date
+from typing import Any
+
+from sqlalchemy import BigInteger, Computed, Date, Index, Text, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.domain.models.base import At, Base, Json, Key, Made, Str, inside_workspace, owned_by_workspace
+
+
+class User(Base):
+    __tablename__ = "users"
+    __table_args__ = (
+        owned_by_workspace(),
+        UniqueConstraint("workspace_id", "external_id"),
+        {"postgresql_with": {"fillfactor": "80"}},
+    )
+
+    workspace_id: Mapped[Key]
+    id: Mapped[Key]
+    external_id: Mapped[Str]
+    name: Mapped[str | None] = mapped_column(Text, Computed("traits ->> 'name'", persisted=True))
+    email: Mapped[str | None] = mapped_column(Text, Computed("traits ->> 'email'", persisted=True))
+    traits: Mapped[Json] = mapped_column(server_default=text("'{}'"))
+    trait_stamps: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
+    created_at: Mapped[Made]
+    updated_at: Mapped[Made]
+
+
+class UserActivity(Base):
+    """What every event of a user moves. `sessions` counts the distinct UTC days in `user_days`."""
+
+    __tablename__ = "user_activity"
+    __table_args__ = (
+        inside_workspace("user_id", "users"),
+        {"postgresql_with": {"fillfactor": "70"}},
+    )
+
+    workspace_id: Mapped[Key]
+    user_id: Mapped[Key]
+    first_seen_at: Mapped[At | None]
+    last_seen_at: Mapped[At | None]
+    sessions: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    last_received_at: Mapped[At | None]  # the user wrote to the workspace's team
+    last_sent_at: Mapped[At | None]  # the team wrote to the user
+
+
+class UserDay(Base):
+    """A UTC day on which a user was active: the exact ground of `sessions`."""
+
+    __tablename__ = "user_days"
+    __table_args__ = (inside_workspace("user_id", "users"),)
+
+    workspace_id: Mapped[Key]
+    user_id: Mapped[Key]
+    day: Mapped[date] = mapped_column(Date, primary_key=True)
+
+
+class Membership(Base):
+    """A user belongs to an account (or did: `linked` is false after an unlink). The later `changed_at` wins."""
+
+    __tablename__ = "memberships"
+    __table_args__ = (
+        inside_workspace("account_id", "accounts"),
+        inside_workspace("user_id", "users"),
+        Index(None, "workspace_id", "user_id"),
+    )
+
+    workspace_id: Mapped[Key]
+    account_id: Mapped[Key]
+    user_id: Mapped[Key]
+    linked: Mapped[bool]
+    changed_at: Mapped[At]
+    first_linked_at: Mapped[At | None]

@@ -1,0 +1,77 @@
+"""Workspaces: one customer of Steward each, with the settings that shape its rules."""
+
+from typing import Literal
+
+from sqlalchemy import CheckConstraint, Index, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.types import Text
+
+from app.domain.models.base import At, Base, Key, Made, Ref, Str, inside_workspace, owned_by_workspace
+
+
+class Workspace(Base):
+    __tablename__ = "workspaces"
+    __table_args__ = (
+        CheckConstraint("owner_default_policy in ('none', 'first_user')", name="owner_default_policy"),
+        CheckConstraint("slug ~ '^[a-z0-9][a-z0-9-]{0,62}$'", name="slug"),
+    )
+
+    id: Mapped[Key]
+    slug: Mapped[Str] = mapped_column(unique=True)
+    name: Mapped[Str]
+    owner_default_policy: Mapped[Literal["none", "first_user"]] = mapped_column(Text, server_default="none")
+    conversation_tracking: Mapped[bool] = mapped_column(server_default=text("false"))
+    created_at: Mapped[Made]
+
+
+class TraitMapping(Base):
+    """One row per mapped field of accounts: the first of `trait_keys` that has a value feeds the field."""
+
+    __tablename__ = "trait_mappings"
+    __table_args__ = (
+        owned_by_workspace(),
+        CheckConstraint("field in ('owner', 'mrr', 'status')", name="field"),
+    )
+
+    workspace_id: Mapped[Key]
+    field: Mapped[str] = mapped_column(Text, primary_key=True)
+    trait_keys: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    updated_at: Mapped[Made]
+
+
+class Member(Base):
+    """Someone of the workspace's own staff: a CSM, an account executive, a colleague."""
+
+    __tablename__ = "members"
+    __table_args__ = (
+        owned_by_workspace(),
+        Index("uq_members_workspace_id_email", "workspace_id", text("lower(email)"), unique=True),
+    )
+
+    workspace_id: Mapped[Key]
+    id: Mapped[Key]
+    email: Mapped[Str]
+    name: Mapped[Str]
+    created_at: Mapped[Made]
+    deactivated_at: Mapped[At | None]
+
+
+class KeyRole(Base):
+    """Who of the staff holds a role at an account."""
+
+    __tablename__ = "key_roles"
+    __table_args__ = (
+        owned_by_workspace(),
+        inside_workspace("account_id", "accounts"),
+        inside_workspace("member_id", "members"),
+        CheckConstraint("role in ('csm', 'account_executive')", name="role"),
+        Index(None, "workspace_id", "member_id"),
+    )
+
+    workspace_id: Mapped[Key]
+    account_id: Mapped[Key]
+    role: Mapped[str] = mapped_column(Text, primary_key=True)
+    member_id: Mapped[Ref]
+    source: Mapped[Str]
+    assigned_at: Mapped[At]

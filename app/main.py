@@ -1,0 +1,90 @@
+"""The web process: one application, built from settings, with everything that lives as long as it does."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi_offline import FastAPIOffline
+from starlette.exceptions import HTTPException
+
+from app.api import openapi, problems
+from app.api.callers import Callers
+from app.api.deps import State
+from app.api.group_commit import GroupCommit
+from app.api.metrics import Metrics
+from app.api.middleware import Gate
+from app.api.routes import OPS, ROUTERS
+from app.api.usage import Usage
+from app.db.base import Database
+from app.domain import cursors, secrets
+from app.domain.errors import DomainError
+from app.domain.keys import Caller, Grant
+from app.services import keys
+from app.settings import Settings
+from app.workers.bell import open_bell
+
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    """The present."""
+    return datetime.now(UTC)
+
+
+def create_app(settings: Settings | None = None, *, now: Clock = utc_now) -> FastAPI:
+    """The application; a factory for `uvicorn --factory`. Connections are made when its lifespan begins."""
+    chosen = settings or Settings()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with _running(chosen, now) as state:
+            app.state.steward = state
+            yield
+
+    app = FastAPIOffline(**openapi.ABOUT, lifespan=lifespan, redirect_slashes=False)
+    for router in ROUTERS:
+        app.router.routes.extend(router.routes)  # flat: included routers would be matched one inside the other
+    app.include_router(OPS)
+    app.add_middleware(Gate)
+    app.add_exception_handler(DomainError, problems.on_domain_error)
+    app.add_exception_handler(RequestValidationError, problems.on_invalid_request)
+    app.add_exception_handler(HTTPException, problems.on_http_exception)
+    openapi.describe(app, chosen)
+    return app
+
+
+@asynccontextmanager
+async def _running(settings: Settings, now: Clock) -> AsyncIterator[State]:
+    bell = open_bell(settings.redis_url, settings.bell)
+    async with Database(settings.database_url, pool=settings.database_pool, name="steward-api") as database:
+
+        async def look_up(fingerprint: bytes) -> Grant | None:
+            async with database.open_transaction() as db:
+                return await keys.grant_of(db, fingerprint)
+
+        async def note_use(caller: Caller) -> None:
+            async with database.transaction(caller.workspace_id) as db:
+                await keys.note_use(db, caller, now=now())
+
+        master = settings.secret_key.get_secret_value()
+        state = State(
+            settings=settings,
+            database=database,
+            keyring=secrets.keyring(master),
+            cursor_key=cursors.key(master),
+            now=now,
+            callers=Callers(look_up, now),
+            usage=Usage(note_use),
+            metrics=Metrics(),
+            commits=GroupCommit(database, now=now, wake=bell.wake),
+            wake=bell.wake,
+            bell_answers=bell.answers,
+        )
+        try:
+            yield state
+        finally:
+            await state.commits.close()
+            await state.usage.settle()
+            await bell.close()

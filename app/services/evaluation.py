@@ -1,0 +1,46 @@
+"""Brings everything derived about a set of accounts up to date, in the transaction that took their marks."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from app.db import evaluation, marks, trait_map
+from app.db.base import Session
+from app.services import indicators, ownership
+
+SHOWN_FAILURES = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """What an evaluation changed."""
+
+    accounts: int = 0
+    owners_changed: int = 0
+    fired: int = 0
+    resolved: int = 0
+
+
+async def evaluate(db: Session, workspace_id: UUID, accounts: Sequence[UUID], *, now: datetime) -> Evaluated:
+    """Recompute owner, status, MRR and copies of these accounts, and judge their indicators.
+
+    Accounts that no longer exist are passed over. Every read happens after the facts are locked, so of two evaluators
+    of one account the later sees all that the earlier saw, and more. Safe to repeat.
+    """
+    existing = await evaluation.lock_facts(db, workspace_id, accounts) if accounts else []
+    if not existing:
+        return Evaluated()
+    rules = await trait_map.rules(db, workspace_id)
+    await evaluation.refresh(db, workspace_id, existing, rules.trait_map)
+    changed = await ownership.reassign(db, workspace_id, existing, rules, now=now)
+    judged = await indicators.judge(db, workspace_id, existing, now=now)
+    await evaluation.note(db, workspace_id, existing, judged.next_check_at, now=now)
+    return Evaluated(len(existing), changed, judged.fired, judged.resolved)
+
+
+async def overview(db: Session, workspace_id: UUID) -> Mapping[str, Any]:
+    """How far evaluation lags behind, and which accounts keep failing."""
+    found = await marks.overview(db, workspace_id)
+    return {**found, "failing": await marks.failing(db, workspace_id, limit=SHOWN_FAILURES)}

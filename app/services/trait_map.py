@@ -1,0 +1,113 @@
+"""Reading and changing the traits map, and showing what a change would do before it is made."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from app.db import evaluation, owners, trait_map
+from app.db.base import Session
+from app.db.owners import Standing
+from app.db.trait_map import Rules
+from app.domain.owners import Policy, Resolution, State, resolve
+from app.domain.traits import TraitMap, check
+from app.services import reprocessing
+from app.services.ownership import has_moved
+
+CAUSE = "trait_map"
+SLICE = 1_000
+MOST_ACCOUNTS = 20_000
+SAMPLE = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """What to change of the map; a field left out (None) stays. `owner` is a list of no key or one."""
+
+    owner: tuple[str, ...] | None = None
+    mrr: tuple[str, ...] | None = None
+    status: tuple[str, ...] | None = None
+
+    def of(self, old: TraitMap) -> TraitMap:
+        """The map after the edit. Raises `UnusableTraitKeys`."""
+        new = old if self.owner is None else replace(old, owner=self.owner[0] if self.owner else None)
+        new = new if self.mrr is None else replace(new, mrr=self.mrr)
+        return check(new if self.status is None else replace(new, status=self.status))
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """The map in force; with the reprocessing that a change of it has started."""
+
+    trait_map: TraitMap
+    updated_at: datetime | None
+    reprocessing: Mapping[str, Any] | None = None
+
+
+@dataclass(slots=True)
+class Preview:
+    """What a map or policy would do to owners. `partial`: only the oldest accounts were looked at."""
+
+    accounts: int = 0
+    total: int = 0
+    owners_changed: int = 0
+    resolved: int = 0
+    pending: int = 0
+    cleared: int = 0
+    partial: bool = False
+    sample: list[tuple[Standing, Resolution]] = field(default_factory=list)
+
+    def count(self, standing: Standing, resolution: Resolution) -> None:
+        """Add one account; the first few that would change are kept as a sample."""
+        self.accounts += 1
+        self.resolved += resolution.state is State.RESOLVED
+        self.pending += resolution.state is State.PENDING
+        if not has_moved(standing, resolution):
+            return
+        self.owners_changed += 1
+        self.cleared += resolution.owner is None
+        if len(self.sample) < SAMPLE:
+            self.sample.append((standing, resolution))
+
+
+async def show(db: Session, workspace_id: UUID) -> Shown:
+    """The traits map in force."""
+    return Shown(*await trait_map.read(db, workspace_id))
+
+
+async def change(db: Session, workspace_id: UUID, edit: Edit, *, now: datetime) -> Shown:
+    """Edit the map and promise to apply it to every account; nothing happens when it already is so.
+
+    Raises `UnusableTraitKeys`.
+    """
+    await trait_map.lock(db, workspace_id)
+    old, updated_at = await trait_map.read(db, workspace_id)
+    new = edit.of(old)
+    if new == old:
+        return Shown(old, updated_at)
+    await trait_map.write(db, workspace_id, new, now=now)
+    started = await reprocessing.start(db, workspace_id, CAUSE, now=now)
+    return Shown(new, now, await reprocessing.show(db, workspace_id, started))
+
+
+async def preview(db: Session, workspace_id: UUID, edit: Edit, policy: Policy | None) -> Preview:
+    """Apply the owner rule under the edited map and policy to every account, storing nothing.
+
+    The rule is the one that evaluation follows. Looks at `MOST_ACCOUNTS` accounts at most, in slices. Raises
+    `UnusableTraitKeys`.
+    """
+    rules = await trait_map.rules(db, workspace_id)
+    wanted = Rules(edit.of(rules.trait_map), policy or rules.policy)
+    key = wanted.trait_map.owner
+    found = Preview(total=await evaluation.count_accounts(db, workspace_id))
+    after: UUID | None = None
+    while found.accounts < MOST_ACCOUNTS:
+        part = await evaluation.slice_after(db, workspace_id, after, SLICE)
+        for standing in await owners.standings(db, workspace_id, part, key=key, policy=wanted.policy):
+            found.count(standing, resolve(standing.timeline))
+        if len(part) < SLICE:
+            break
+        after = part[-1]
+    found.partial = found.accounts < found.total
+    return found

@@ -1,0 +1,64 @@
+"""Every recurring job, on one page. Each is safe to repeat, so a timer in every process is enough."""
+
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from app.db import jobs, maintenance
+from app.workers.runtime import Runtime
+
+log = logging.getLogger(__name__)
+
+FINISHED_JOBS_KEPT: Final = timedelta(days=1)
+PURGE_BATCH: Final = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class Recurring:
+    """Housekeeping and its pace. It runs once when a process starts, then every `every`."""
+
+    name: str
+    every: timedelta
+    run: Callable[[Runtime], Awaitable[None]]
+
+
+async def purge_finished_jobs(rt: Runtime) -> None:
+    """Delete jobs that ended well a day ago, so that claims stay fast."""
+    while True:
+        async with rt.database.pump_transaction() as db:
+            if not await maintenance.take_turn(db, "purge_finished_jobs"):
+                return
+            if await jobs.purge(db, older_than=FINISHED_JOBS_KEPT, limit=PURGE_BATCH) < PURGE_BATCH:
+                return
+
+
+async def ensure_event_partitions(rt: Runtime) -> None:
+    """Make next months' partitions before the first event needs them."""
+    async with rt.database.open_transaction() as db:
+        if await maintenance.take_turn(db, "ensure_event_partitions"):
+            await maintenance.ensure_event_partitions(db)
+
+
+RECURRING: Final = (
+    Recurring("purge_finished_jobs", timedelta(minutes=10), purge_finished_jobs),
+    Recurring("ensure_event_partitions", timedelta(hours=6), ensure_event_partitions),
+)
+
+
+class Timetable:
+    """When each recurring job is due in this process."""
+
+    def __init__(self, rt: Runtime, recurring: tuple[Recurring, ...] = RECURRING) -> None:
+        self._rt = rt
+        self._recurring = recurring
+        self._due = dict.fromkeys((one.name for one in recurring), 0.0)
+
+    async def run_due(self) -> None:
+        """Run what is due; what fails is due again at the next call."""
+        for one in self._recurring:
+            if time.monotonic() >= self._due[one.name]:
+                await one.run(self._rt)
+                self._due[one.name] = time.monotonic() + one.every.total_seconds()

@@ -1,0 +1,113 @@
+"""The same messages, in any order, split anyhow, sent any number of times, leave the same state."""
+
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from uuid import uuid4
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import text
+
+from app.domain.messages import (
+    RECEIVED,
+    SENT,
+    AccountMessage,
+    Envelope,
+    EventMessage,
+    UnlinkMessage,
+    UserMessage,
+)
+from app.services import evaluation, ingest
+from tests.conftest import open_workspace
+
+NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
+ACCOUNTS = ["acme", "globex"]
+USERS = ["user-1", "user-2", "3"]
+
+ats = st.integers(0, 6).map(lambda n: NOW - timedelta(hours=9 * n))  # few instants, so that ties happen
+values = st.one_of(st.none(), st.booleans(), st.integers(-3, 3), st.sampled_from(["", "a", *USERS]))
+owners = st.one_of(st.none(), st.sampled_from(USERS), st.just(3), st.just("nobody-yet"))
+traits = st.fixed_dictionaries({}, optional={"plan": values, "mrr": values, "ownerId": owners, "name": values})
+
+messages = st.one_of(
+    st.builds(AccountMessage, at=ats, account=st.sampled_from(ACCOUNTS), traits=traits),
+    st.builds(
+        UserMessage,
+        at=ats,
+        user=st.sampled_from(USERS),
+        accounts=st.lists(st.sampled_from(ACCOUNTS), max_size=2).map(tuple),
+        traits=traits,
+    ),
+    st.builds(
+        EventMessage,
+        at=ats,
+        name=st.sampled_from(["Login", "Export", RECEIVED, SENT]),
+        account=st.sampled_from(ACCOUNTS),
+        user=st.one_of(st.none(), st.sampled_from(USERS)),
+        properties=st.just(b"{}"),
+    ),
+    st.builds(UnlinkMessage, at=ats, account=st.sampled_from(ACCOUNTS), user=st.sampled_from(USERS)),
+)
+
+STATE = {
+    "accounts": "select external_id, name, traits from accounts",
+    "users": "select external_id, email, traits from users",
+    "account activity": """select a.external_id, x.first_seen_at, x.last_seen_at, x.events
+        from account_activity x join accounts a on a.id = x.account_id""",
+    "user activity": """select u.external_id, x.first_seen_at, x.last_seen_at, x.sessions, x.last_received_at,
+        x.last_sent_at from user_activity x join users u on u.id = x.user_id""",
+    "links": """select a.external_id, u.external_id, m.linked, m.changed_at, m.first_linked_at
+        from memberships m join accounts a on a.id = m.account_id join users u on u.id = m.user_id""",
+    "owners": """select a.external_id, f.owner_external_id, f.owner_state, f.owner_source, f.owner_pending, f.status,
+        f.mrr, f.users, f.events, f.owner_sessions
+        from account_facts f join accounts a on a.id = f.account_id""",
+    "events": "select name, occurred_at, count(*) from events group by 1, 2",
+}
+
+
+async def state_after(database, deliveries, policy):
+    """The state of a fresh workspace after the given flushes, each evaluated as a worker would."""
+    workspace_id = await open_workspace(database)
+    async with database.transaction(workspace_id) as db:
+        await db.execute(
+            text("insert into trait_mappings (workspace_id, field, trait_keys) values (:w, 'owner', '{ownerId}')"),
+            {"w": workspace_id},
+        )
+        await db.execute(
+            text("update workspaces set owner_default_policy = :policy where id = :w"),
+            {"w": workspace_id, "policy": policy},
+        )
+    for flush in deliveries:
+        async with database.transaction(workspace_id) as db:
+            recorded = await ingest.record(db, workspace_id, flush, now=NOW)
+            touched = sorted(recorded.written.accounts.values())
+        async with database.transaction(workspace_id) as db:
+            await evaluation.evaluate(db, workspace_id, touched, now=NOW)
+    state = {}
+    async with database.transaction(workspace_id) as db:
+        ids = (await db.scalars(text("select id from accounts"))).all()
+        await evaluation.evaluate(db, workspace_id, sorted(ids), now=NOW)
+        for name, query in STATE.items():
+            state[name] = sorted((tuple(row) for row in await db.execute(text(query))), key=repr)
+    return state
+
+
+@st.composite
+def two_deliveries(draw):
+    """Some messages, delivered twice: once in order at once, once shuffled, repeated and split."""
+    drawn = draw(st.lists(messages, min_size=1, max_size=14))
+    envelopes = [Envelope(message, uuid4().hex, hash(repr(message)) % 2**62) for message in drawn]
+    shuffled = draw(st.permutations(envelopes + draw(st.lists(st.sampled_from(envelopes), max_size=5))))
+    cuts = sorted(draw(st.lists(st.integers(0, len(shuffled)), max_size=4)))
+    edges = [0, *cuts, len(shuffled)]
+    return [envelopes], [shuffled[a:b] for a, b in pairwise(edges) if a < b]
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
+@given(both=two_deliveries(), policy=st.sampled_from(["none", "first_user"]))
+async def test_order_splitting_and_repetition_do_not_matter(database, both, policy):
+    together, apart = both
+
+    assert await state_after(database, together, policy) == await state_after(database, apart, policy)

@@ -4,7 +4,7 @@
 #   make test                                                        every check and every test, as CI runs them
 
 .DEFAULT_GOAL := help
-.PHONY: help start dev worker test check format migration lock clean
+.PHONY: help start dev worker test check format migration openapi lock clean
 
 USABLE := import sys, venv; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for python in python3.11 python3 python3.12 python3.13 python3.14; do \
@@ -12,7 +12,6 @@ PYTHON ?= $(shell for python in python3.11 python3 python3.12 python3.13 python3
 UV := $(shell command -v uv 2>/dev/null)
 BIN := .venv/bin
 WORKERS ?= auto
-export PYTHONDONTWRITEBYTECODE ?= 1
 
 # Only when given on the command line: HOST and PORT mean other things in many environments.
 ifeq ($(origin HOST),command line)
@@ -58,6 +57,9 @@ migration: .venv/.dev
 	$(BIN)/python -m app.embedded $(BIN)/alembic upgrade head + $(BIN)/alembic revision --autogenerate --rev-id $(name)
 	@echo $(name) > migrations/HEAD
 
+openapi: .venv/.dev
+	$(BIN)/steward openapi > docs/openapi.json
+
 # hatchling builds the editable install, so it is locked beside what it installs.
 COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 lock:
@@ -78,8 +80,8 @@ clean:
 	@echo "Installing $< into .venv (once) ..."
 ifdef UV
 	@test -x $(BIN)/python || uv venv --quiet --python $(PYTHON) .venv
-	@uv pip install --quiet --python $(BIN)/python --require-hashes -r $<
-	@uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r $<
+	@uv pip install --quiet --compile-bytecode --python $(BIN)/python --no-deps --no-build-isolation --editable .
 else
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<

@@ -20,6 +20,7 @@ from app.db.base import Database
 from app.domain.ids import new_id
 from app.main import create_app
 from app.outbound.addresses import Allow
+from app.outbound.addresses import Allow
 from app.outbound.http import Client
 from app.services import keys, workspaces
 from app.settings import Settings

@@ -1,6 +1,9 @@
 """The published description of the API: what FastAPI cannot know of it is added here, once, for every route."""
 
+import json
+import re
 from collections.abc import Iterator
+from http import HTTPStatus
 from typing import Any, Final
 
 from fastapi import FastAPI
@@ -10,6 +13,7 @@ from fastapi.routing import APIRoute
 from app.api import guard, problems, refusals
 from app.api.deps import Needs
 from app.api.routing import PREFIX
+from app.api.schemas.base import Wire
 from app.api.schemas.problems import Problem
 from app.db.base import DatabaseUnavailable
 from app.domain import keys
@@ -63,6 +67,7 @@ SHARED: Final[tuple[type[DomainError], ...]] = (
     refusals.BadRequest, keys.MissingKey, keys.InvalidKey, refusals.UriTooLong, refusals.HeadTooLarge,
     refusals.Internal, DatabaseUnavailable,
 )  # fmt: skip
+SCOPED: Final[tuple[type[DomainError], ...]] = (keys.InsufficientScope,)
 WITH_BODY: Final[tuple[type[DomainError], ...]] = (
     guard.MalformedJson, guard.InvalidEncoding, guard.DuplicateKey, refusals.BadEncoding,
     refusals.SlowBody, refusals.PayloadTooLarge, refusals.UnsupportedMediaType, refusals.UnsupportedContentEncoding,
@@ -70,6 +75,7 @@ WITH_BODY: Final[tuple[type[DomainError], ...]] = (
     guard.NotFinite, guard.OutOfRange,
 )  # fmt: skip
 WITH_PARAMETERS: Final[tuple[type[DomainError], ...]] = (refusals.InvalidRequest, guard.NulCharacter)
+EXAMPLE_REF: Final = "#/components/examples/"
 
 
 def describe(app: FastAPI, settings: Settings) -> None:
@@ -81,6 +87,11 @@ def describe(app: FastAPI, settings: Settings) -> None:
         return app.openapi_schema
 
     app.openapi = document  # type: ignore[method-assign]
+
+
+def frozen(app: FastAPI) -> str:
+    """The description as the repository keeps it, so that a change of the API shows in review."""
+    return json.dumps(app.openapi(), indent=1, ensure_ascii=False, sort_keys=False) + "\n"
 
 
 def _document(app: FastAPI, settings: Settings) -> dict[str, Any]:
@@ -98,15 +109,34 @@ def _document(app: FastAPI, settings: Settings) -> dict[str, Any]:
         servers=[{"url": settings.public_url or "/", "description": "This installation"}],
     )
     components = found.setdefault("components", {})
-    components["securitySchemes"] = SECURITY
     schemas = components.setdefault("schemas", {})
     _add_problem(schemas)
+    shared: dict[str, Any] = {}
     for route, operation in _operations(found, routes):
-        _complete(route, operation)
+        _complete(route, operation, shared)
+    _restore_examples(schemas)
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
     components["schemas"] = dict(sorted(schemas.items()))
+    components["responses"] = dict(sorted(shared.items()))
+    components["examples"] = _examples(found)
+    components["securitySchemes"] = SECURITY
     return found
+
+
+def _examples(found: dict[str, Any]) -> dict[str, Any]:
+    """The examples some response refers to."""
+    used = set(re.findall(rf'"{EXAMPLE_REF}(\w+)"', json.dumps(found)))
+    return {code: example for code, example in sorted(problems.examples().items()) if code in used}
+
+
+def _restore_examples(schemas: dict[str, Any], kind: type[Wire] = Wire) -> None:
+    """FastAPI drops what is null from examples too, where null may be just what they show."""
+    for child in kind.__subclasses__():
+        _restore_examples(schemas, child)
+        extra = child.model_config.get("json_schema_extra")
+        if isinstance(extra, dict) and "examples" in extra and child.__name__ in schemas:
+            schemas[child.__name__]["examples"] = extra["examples"]
 
 
 def _add_problem(schemas: dict[str, Any]) -> None:
@@ -123,38 +153,40 @@ def _operations(found: dict[str, Any], routes: list[APIRoute]) -> Iterator[tuple
             yield route, found["paths"][route.path_format][method.lower()]
 
 
-def _complete(route: APIRoute, operation: dict[str, Any]) -> None:
+def _complete(route: APIRoute, operation: dict[str, Any], shared: dict[str, Any]) -> None:
     responses = operation["responses"]
-    responses.pop("422", None) if "HTTPValidationError" in str(responses.get("422")) else None
-    operation.setdefault("summary", "")
+    if "HTTPValidationError" in str(responses.get("422")):
+        del responses["422"]
     if not route.path.startswith(PREFIX):
         operation["security"] = []
         return
     operation["security"] = [{"apiKey": []}]
     scope = scope_of(route)
-    operation["description"] = f"{operation.get('description', '')}\n\n{_needs(scope)}".strip()
-    _add_responses(responses, SHARED)
-    if scope is not None:
-        _add_responses(responses, (keys.InsufficientScope,))
-    if "requestBody" in operation:
-        _add_responses(responses, WITH_BODY)
-    elif operation.get("parameters"):
-        _add_responses(responses, WITH_PARAMETERS)
+    needs = f"Needs a key with the scope `{scope}`." if scope else "Any key will do."
+    operation["description"] = f"{operation.get('description', '')}\n\n{needs}".strip()
+    about, suffix = _about_input(operation)
+    for status, response in problems.problems(*SHARED, *(SCOPED if scope else ()), *about).items():
+        name = HTTPStatus(int(status)).name.title().replace("_", "") + (suffix if status in {400, 422} else "")
+        _add_response(responses, shared, str(status), name, response)
     operation["responses"] = dict(sorted(responses.items()))
 
 
-def _needs(scope: keys.Scope | None) -> str:
-    return f"Needs a key with the scope `{scope}`." if scope else "Any key will do."
+def _about_input(operation: dict[str, Any]) -> tuple[tuple[type[DomainError], ...], str]:
+    if "requestBody" in operation:
+        return WITH_BODY, "Body"
+    return (WITH_PARAMETERS, "") if operation.get("parameters") else ((), "")
 
 
-def _add_responses(responses: dict[str, Any], kinds: tuple[type[DomainError], ...]) -> None:
-    for status, response in problems.problems(*kinds).items():
-        present = responses.get(str(status))
-        if present is None:
-            responses[str(status)] = response
-        elif problems.MEDIA_TYPE in present.get("content", {}):
-            examples = present["content"][problems.MEDIA_TYPE]["examples"]
-            examples.update(response["content"][problems.MEDIA_TYPE]["examples"])
+def _add_response(
+    responses: dict[str, Any], shared: dict[str, Any], status: str, name: str, response: dict[str, Any]
+) -> None:
+    """Add what many routes refuse alike: by reference, or to what the route itself refuses with the same status."""
+    present = responses.get(status, {}).get("content", {}).get(problems.MEDIA_TYPE)
+    if present:
+        present["examples"].update(response["content"][problems.MEDIA_TYPE]["examples"])
+        return
+    shared[name] = response
+    responses[status] = {"$ref": f"#/components/responses/{name}"}
 
 
 def scope_of(route: APIRoute) -> keys.Scope | None:

@@ -171,14 +171,14 @@ def problems(*kinds: type[errors.DomainError]) -> dict[int | str, dict[str, Any]
 
 
 def described(kinds: list[type[errors.DomainError]]) -> dict[str, Any]:
-    """The OpenAPI response object for refusals that share a status, with one example per code."""
+    """The OpenAPI response object for refusals that share a status; its examples are those of `examples`."""
     status = status_of(kinds[0])
     found: dict[str, Any] = {
         "description": ". ".join(dict.fromkeys(kind.title() for kind in kinds)) + ".",
         "content": {
             MEDIA_TYPE: {
                 "schema": {"$ref": "#/components/schemas/Problem"},
-                "examples": {kind.code: _example(kind) for kind in kinds},
+                "examples": {kind.code: {"$ref": f"#/components/examples/{kind.code}"} for kind in kinds},
             }
         },
     }
@@ -188,6 +188,9 @@ def described(kinds: list[type[errors.DomainError]]) -> dict[str, Any]:
     return found
 
 
-def _example(kind: type[errors.DomainError]) -> dict[str, Any]:
+def examples(kind: type[errors.DomainError] = errors.DomainError) -> dict[str, dict[str, Any]]:
+    """One example per code of all refusals the application knows."""
+    found = {code: example for child in kind.__subclasses__() for code, example in examples(child).items()}
     title = kind.title()
-    return {"summary": title, "value": _body(kind, kind.code, f"{title}.", "0190f3c2a1b27c3d8e4f5a6b7c8d9e0f")}
+    value = _body(kind, kind.code, f"{title}.", "0190f3c2a1b27c3d8e4f5a6b7c8d9e0f")
+    return found | {kind.code: {"summary": title, "value": value}}

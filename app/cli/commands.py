@@ -5,11 +5,12 @@ import socket
 from typing import Annotated
 
 import typer
+from pydantic import SecretStr
 
 from app.cli import issuing, place, schema, story
 from app.cli.doctor import doctor
 from app.cli.start import start
-from app.cli.trouble import fail, plainly
+from app.cli.trouble import fail, plainly, say
 from app.settings import Settings
 
 cli = typer.Typer(
@@ -61,6 +62,15 @@ def migrate() -> None:
         typer.echo(f"The database is at {schema.head()}.", err=True)
 
 
+@cli.command()
+def openapi() -> None:
+    """Print the description of the API, as `docs/openapi.json` holds it."""
+    from app.api.openapi import frozen
+    from app.main import create_app
+
+    typer.echo(frozen(create_app(Settings(secret_key=SecretStr(""), database_url="", public_url=""))), nl=False)
+
+
 @keys.command("create")
 def create_key(
     workspace: Annotated[str, typer.Option(help="The workspace's short name.")],
@@ -81,7 +91,7 @@ def load_demo() -> None:
     """Load the story into the workspace `demo`; needs a running `steward start`."""
     with plainly():
         settings, url = _running()
-        asyncio.run(story.load(settings, url))
+        asyncio.run(story.load(settings, url, say=say))
 
 
 @demo.command("remove")
@@ -89,7 +99,7 @@ def remove_demo() -> None:
     """Remove the story; needs a running `steward start`."""
     with plainly():
         settings, url = _running()
-        asyncio.run(story.remove(settings, url))
+        asyncio.run(story.remove(settings, url, say=say))
 
 
 def _running() -> tuple[Settings, str]:

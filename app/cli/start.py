@@ -13,7 +13,8 @@ import typer
 
 from app.cli import issuing, listening, place, schema, story, welcome
 from app.cli.family import Family, keep, reloader
-from app.cli.trouble import plainly
+from app.cli.trouble import plainly, say
+from app.domain.errors import DomainError
 from app.embedded import CannotStart, Server, child, postgres_server, running, valkey_server
 from app.settings import Settings
 
@@ -53,11 +54,6 @@ def start(
         stack.enter_context(place.announced(settings.data_dir, url=url, **_urls(settings)))
         _greet(settings, url, demo=story.is_wanted(settings.data_dir, is_new=is_new and not no_demo))
         keep([*servers, *children], say=say, between=reloader(children, say=say) if reload else lambda: None)
-
-
-def say(sentence: str) -> None:
-    """What happens meanwhile goes to standard error; the answer goes to standard output."""
-    typer.echo(sentence, err=True)
 
 
 @contextmanager
@@ -105,7 +101,10 @@ def _greet(settings: Settings, url: str, *, demo: bool) -> None:
     """Load the story if it is wanted, then say where everything is."""
     if demo:
         say("Loading the demo story ...")
-        asyncio.run(story.load(settings, url))
+        try:
+            asyncio.run(story.load(settings, url, say=say))
+        except (DomainError, OSError) as error:
+            say(f"The demo story could not be told ({error}); the next start tries again.")
     slug = story.WORKSPACE if story.is_loaded(settings.data_dir) else issuing.FIRST
     key = asyncio.run(issuing.issue(settings, slug, ["admin"], name="steward start"))
     typer.echo(welcome.text(url, key, slug=slug, has_story=slug == story.WORKSPACE, folder=settings.data_dir))

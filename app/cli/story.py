@@ -1,9 +1,12 @@
 """The demo story of `steward start`: loaded into a new database until it is whole, removed by one command."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from app.cli import issuing
 from app.settings import Settings
+
+Say = Callable[[str], None]
 
 WORKSPACE = "demo"
 NOTE = "demo"  # a file in the data folder: `wanted` until the story is whole, then `loaded`
@@ -21,21 +24,21 @@ def is_loaded(folder: Path) -> bool:
     return _read(folder) == "loaded"
 
 
-async def load(settings: Settings, url: str) -> None:
+async def load(settings: Settings, url: str, *, say: Say) -> None:
     """Tell the story through the API at `url`. Safe to repeat: it sends the same messages again."""
     from app import demo
 
     key = await issuing.issue(settings, WORKSPACE, ["admin"], name="demo story")
-    await demo.load(url, key)
+    await demo.load(url, key, say=say)
     _note(settings.data_dir, "loaded")
 
 
-async def remove(settings: Settings, url: str) -> None:
+async def remove(settings: Settings, url: str, *, say: Say) -> None:
     """Take the story out again, through the API as well."""
     from app import demo
 
     key = await issuing.issue(settings, WORKSPACE, ["admin"], name="demo story")
-    await demo.remove(url, key)
+    await demo.remove(url, key, say=say)
     (settings.data_dir / NOTE).unlink(missing_ok=True)
 
 

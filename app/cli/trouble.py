@@ -14,9 +14,14 @@ BROKEN = 1
 MISUSED = 2
 
 
+def say(sentence: str) -> None:
+    """What happens meanwhile goes to standard error; the answer goes to standard output."""
+    typer.echo(sentence, err=True)
+
+
 def fail(sentence: str, code: int = BROKEN) -> NoReturn:
     """Say why and end with `code`."""
-    typer.echo(f"steward: {sentence}", err=True)
+    say(f"steward: {sentence}")
     raise typer.Exit(code)
 
 

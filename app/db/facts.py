@@ -1,15 +1,17 @@
 """Reads facts of given accounts by their entries in the catalogue, and which traits a workspace's accounts carry."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeVarTuple
 from uuid import UUID
 
-from sqlalchemy import Select, and_, select, text
+from sqlalchemy import ARRAY, Select, Uuid, and_, any_, bindparam, select, text
 
 from app.db import filters
 from app.db.base import Session
 from app.domain.fields import Fact, Type
 from app.domain.models import Account, AccountFacts, Member
+
+Row = TypeVarTuple("Row")
 
 RECENT_ACCOUNTS: Final = 1000
 MOST_TRAITS: Final = 200
@@ -34,7 +36,7 @@ _OBSERVED: Final = text(
 )
 
 
-def joined(query: Select[Any], facts: Iterable[Fact]) -> Select[Any]:
+def joined(query: Select[*Row], facts: Iterable[Fact]) -> Select[*Row]:
     """The query on `account_facts`, with `accounts` beside it when one of the facts lives there."""
     return query.join(Account, BESIDE) if any(fact.table == "accounts" for fact in facts) else query
 
@@ -46,7 +48,8 @@ async def load(
     wanted = list({fact.path: fact for fact in facts}.values())
     columns = [filters.value(fact, Type.TRAIT).label(f"f{ix}") for ix, fact in enumerate(wanted)]
     query = joined(select(AccountFacts.account_id, *columns), wanted).where(
-        AccountFacts.workspace_id == workspace_id, AccountFacts.account_id.in_(account_ids)
+        AccountFacts.workspace_id == workspace_id,
+        AccountFacts.account_id == any_(bindparam(None, list(account_ids), type_=ARRAY(Uuid))),
     )
     return {row[0]: _by_path(wanted, row[1:]) for row in await db.execute(query)}
 

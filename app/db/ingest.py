@@ -128,6 +128,17 @@ links as (
     from unnest($22::bigint[], $23::bigint[], $24::boolean[], $25::timestamptz[], $26::timestamptz[])
         as t (acc_ix, usr_ix, linked, changed_at, first_at)
     join acc on acc.ix = t.acc_ix join usr on usr.ix = t.usr_ix
+    left join lateral (
+        select m.linked, m.changed_at, m.first_linked_at
+        from memberships m
+        where m.workspace_id = $1 and m.account_id = acc.id and m.user_id = usr.id
+        limit 1
+    ) x on true
+    -- Memberships only ever move one way, so what an old row outranks it will outrank for good: not even locked.
+    where x.linked is null
+        or (t.changed_at, not t.linked) > (x.changed_at, not x.linked)
+        or t.first_at < x.first_linked_at
+        or (x.first_linked_at is null and t.first_at is not null)
     order by acc.id, usr.id
     on conflict (workspace_id, account_id, user_id) do update set
         linked = case

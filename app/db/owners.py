@@ -29,12 +29,8 @@ class Standing:
 
 
 # The map may have been set after the trait was sent, so what the trait says now counts as a claim of its own.
-_SAID = """
-select c.account_id, c.stamp, c.value
-from owner_claims c
-where c.workspace_id = :workspace and c.trait_key = :key and c.account_id = any(cast(:accounts as uuid[]))
-union all
-select a.id, cast(a.trait_stamps ->> :key as numeric), a.traits ->> :key
+_PRESENT = """
+select a.id as account_id, cast(a.trait_stamps ->> :key as numeric) as stamp, a.traits ->> :key as value
 from accounts a
 where a.workspace_id = :workspace and a.id = any(cast(:accounts as uuid[])) and a.trait_stamps ? :key
     and not exists (
@@ -45,8 +41,13 @@ where a.workspace_id = :workspace and a.id = any(cast(:accounts as uuid[])) and 
 
 # Only the first claim of each run travels; users and memberships say what became of whom it names.
 _CLAIMS = text(
-    "with said as ("  # noqa: S608 - put together from constants
-    + _SAID
+    """
+with said as (
+    select c.account_id, c.stamp, c.value
+    from owner_claims c
+    where c.workspace_id = :workspace and c.trait_key = :key and c.account_id = any(cast(:accounts as uuid[]))
+    union all"""  # noqa: S608 - put together from constants
+    + _PRESENT
     + """),
 runs as (
     select said.*, lag(value) over told as before, row_number() over told as n, count(*) over (partition by account_id)
@@ -89,9 +90,8 @@ order by f.account_id
 
 _KEEP_PRESENT = text(
     "insert into owner_claims (workspace_id, account_id, trait_key, stamp, value) "  # noqa: S608 - constants
-    "select :workspace, said.account_id, :key, said.stamp, said.value from ("
-    + _SAID.partition("union all")[2]
-    + ") said order by said.account_id on conflict do nothing"
+    f"select :workspace, p.account_id, :key, p.stamp, p.value from ({_PRESENT}) p order by p.account_id "
+    "on conflict do nothing"
 )
 
 # One write for whom the account belongs to and for the copies of that user's facts; rows that agree are left alone.

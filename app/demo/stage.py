@@ -20,7 +20,7 @@ INDICATORS: Final[tuple[dict[str, Any], ...]] = (
                 {"field": "owner.lastSeenAt", "op": "moreThanDaysAgo", "value": 7},
             ]
         },
-        "assignee": {"type": "csm"},
+        "assignee": {"role": "csm"},
     },
     {
         "name": "Outgrowing the Starter plan",
@@ -32,7 +32,7 @@ INDICATORS: Final[tuple[dict[str, Any], ...]] = (
                 {"field": "users", "op": "atLeast", "value": 5},
             ]
         },
-        "assignee": {"type": "accountExecutive"},
+        "assignee": {"role": "accountExecutive"},
     },
 )
 

@@ -4,14 +4,14 @@ import re
 from typing import Final
 from uuid import UUID
 
-import uuid_utils
+from uuid_utils import compat
 
 _WIRE: Final = re.compile(r"([a-z]{3})_([0-9a-f]{32})\Z")
 
 
 def new_id() -> UUID:
     """A fresh UUIDv7; ids made later sort later."""
-    return UUID(bytes=uuid_utils.uuid7().bytes)
+    return compat.uuid7()
 
 
 def show(prefix: str, value: UUID) -> str:

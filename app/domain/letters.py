@@ -159,9 +159,20 @@ _INDICATOR: Final = {
         "id": ids.show("ind", _EXAMPLE_ID),
         "name": "Owner is quiet",
         "kind": "risk",
+        "alertId": ids.show("alr", _EXAMPLE_ID),
         "activatedAt": EXAMPLE_AT,
         "assignee": {"id": ids.show("mem", _CSM.id), "name": _CSM.name, "email": _CSM.email},
-    }
+    },
+    "why": [
+        {
+            "field": "owner.lastSeenAt",
+            "label": "Owner: Last seen",
+            "op": "moreThanDaysAgo",
+            "value": 7,
+            "saw": EXAMPLE_AT - timedelta(days=8),
+            "holds": True,
+        }
+    ],
 }
 _DATA: Final[Mapping[str, Mapping[str, Any]]] = {
     "account.owner_changed": {

@@ -70,7 +70,7 @@ class Bell:
         for task in list(self._ringers.values()):
             task.cancel()
         await asyncio.gather(*self._ringers.values(), return_exceptions=True)
-        await self._redis.aclose()
+        await self._redis.aclose(close_connection_pool=True)
 
     async def _ring_while_wanted(self, lane: str) -> None:
         try:
@@ -166,4 +166,4 @@ async def _listen(url: str, on_wake: Callable[[str], None]) -> None:
         for task in worker.tasks.values():
             task.cancel()
         await asyncio.gather(*worker.tasks.values(), return_exceptions=True)
-        await redis.aclose()  # not worker.close(), which closes in a way redis calls deprecated
+        await redis.aclose(close_connection_pool=True)  # not worker.close(), which closes in a way redis calls deprecated

@@ -50,6 +50,7 @@ class Crew:
         self._size = rt.settings.worker_concurrency
         self._per_workspace = max(1, self._size * 3 // 4)  # nobody can occupy every hand
         self._hands: dict[int, _Hand] = {}
+        self._freed = asyncio.Event()
         self._stopping = False
 
     def __len__(self) -> int:
@@ -68,10 +69,11 @@ class Crew:
         """Run jobs until none is due and none is running; returns how many were started."""
         total = 0
         while True:
+            self._freed.clear()  # before looking: what ends meanwhile makes us look again
             total += (started := await self.hire(only_workspace=only_workspace))
             if self._hands:
-                await asyncio.wait([hand.task for hand in self._hands.values()], return_when=asyncio.FIRST_COMPLETED)
-            elif not started:
+                await self._freed.wait()
+            elif not started and not self._freed.is_set():
                 return total
 
     async def beat(self) -> None:
@@ -145,6 +147,7 @@ class Crew:
 
     def _leave(self, job_id: int, _task: asyncio.Task[None]) -> None:
         self._hands.pop(job_id, None)
+        self._freed.set()
         if self._on_free is not None:
             self._on_free()
 

@@ -25,8 +25,10 @@ def upgrade() -> None:
         sa.Column("owner_default_policy", sa.Text(), server_default="none", nullable=False),
         sa.Column("conversation_tracking", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
-        sa.CheckConstraint("owner_default_policy in ('none', 'first_user')", name="ck_workspaces_owner_default_policy"),
-        sa.CheckConstraint("slug ~ '^[a-z0-9][a-z0-9-]{0,62}$'", name="ck_workspaces_slug"),
+        sa.CheckConstraint(
+            "owner_default_policy in ('none', 'first_user')", name=op.f("ck_workspaces_owner_default_policy")
+        ),
+        sa.CheckConstraint("slug ~ '^[a-z0-9][a-z0-9-]{0,62}$'", name=op.f("ck_workspaces_slug")),
         sa.PrimaryKeyConstraint("id", name="pk_workspaces"),
         sa.UniqueConstraint("slug", name="uq_workspaces_slug"),
     )
@@ -69,7 +71,7 @@ def upgrade() -> None:
         sa.Column("field", sa.Text(), nullable=False),
         sa.Column("trait_keys", postgresql.ARRAY(sa.Text()), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
-        sa.CheckConstraint("field in ('owner', 'mrr', 'status')", name="ck_trait_mappings_field"),
+        sa.CheckConstraint("field in ('owner', 'mrr', 'status')", name=op.f("ck_trait_mappings_field")),
         sa.ForeignKeyConstraint(
             ["workspace_id"], ["workspaces.id"], name="fk_trait_mappings_workspace_id_workspaces", ondelete="CASCADE"
         ),

@@ -210,7 +210,7 @@ def upgrade() -> None:
         sa.Column("member_id", sa.Uuid(), nullable=False),
         sa.Column("source", sa.Text(), nullable=False),
         sa.Column("assigned_at", sa.DateTime(timezone=True), nullable=False),
-        sa.CheckConstraint("role in ('csm', 'account_executive')", name="ck_key_roles_role"),
+        sa.CheckConstraint("role in ('csm', 'account_executive')", name=op.f("ck_key_roles_role")),
         sa.ForeignKeyConstraint(
             ["workspace_id", "account_id"],
             ["accounts.workspace_id", "accounts.id"],
@@ -375,9 +375,7 @@ def downgrade() -> None:
     op.drop_table("account_activity")
     op.drop_table("users")
     op.drop_table("accounts")
-    op.drop_index(
-        "ix_dirty_accounts_failing", table_name="dirty_accounts", postgresql_where=sa.text("attempts > 0")
-    )
+    op.drop_index("ix_dirty_accounts_failing", table_name="dirty_accounts", postgresql_where=sa.text("attempts > 0"))
     op.drop_table("dirty_accounts")
     for signature in reversed(FUNCTIONS):
         op.execute(f"drop function {signature}")

@@ -31,9 +31,9 @@ def upgrade() -> None:
         sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("archived_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint(
-            "assignee in ('csm', 'account_executive', 'member', 'nobody')", name="ck_indicators_assignee"
+            "assignee in ('csm', 'account_executive', 'member', 'nobody')", name=op.f("ck_indicators_assignee")
         ),
-        sa.CheckConstraint("kind in ('risk', 'opportunity')", name="ck_indicators_kind"),
+        sa.CheckConstraint("kind in ('risk', 'opportunity')", name=op.f("ck_indicators_kind")),
         sa.ForeignKeyConstraint(
             ["workspace_id"], ["workspaces.id"], name="fk_indicators_workspace_id_workspaces", ondelete="CASCADE"
         ),
@@ -51,7 +51,9 @@ def upgrade() -> None:
         sa.Column("cursor", sa.Uuid(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
-        sa.CheckConstraint("state in ('waiting', 'running', 'done', 'superseded')", name="ck_reprocessings_state"),
+        sa.CheckConstraint(
+            "state in ('waiting', 'running', 'done', 'superseded')", name=op.f("ck_reprocessings_state")
+        ),
         sa.ForeignKeyConstraint(
             ["workspace_id"], ["workspaces.id"], name="fk_reprocessings_workspace_id_workspaces", ondelete="CASCADE"
         ),
@@ -72,8 +74,8 @@ def upgrade() -> None:
         sa.Column("addressed_note", sa.Text(), nullable=True),
         sa.Column("resolved_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("resolved_why", postgresql.JSONB(), nullable=True),
-        sa.CheckConstraint("(state = 'resolved') = (resolved_at is not null)", name="ck_alerts_resolved_at"),
-        sa.CheckConstraint("state in ('active', 'addressed', 'resolved')", name="ck_alerts_state"),
+        sa.CheckConstraint("(state = 'resolved') = (resolved_at is not null)", name=op.f("ck_alerts_resolved_at")),
+        sa.CheckConstraint("state in ('active', 'addressed', 'resolved')", name=op.f("ck_alerts_state")),
         sa.ForeignKeyConstraint(
             ["workspace_id", "account_id"],
             ["accounts.workspace_id", "accounts.id"],

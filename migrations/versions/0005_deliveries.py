@@ -35,8 +35,10 @@ def upgrade() -> None:
         sa.Column("last_error", sa.Text(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
-        sa.CheckConstraint("(state = 'leased') = (lease_until is not null)", name="ck_jobs_lease"),
-        sa.CheckConstraint("state in ('ready', 'leased', 'held', 'done', 'dead', 'cancelled')", name="ck_jobs_state"),
+        sa.CheckConstraint("(state = 'leased') = (lease_until is not null)", name=op.f("ck_jobs_lease")),
+        sa.CheckConstraint(
+            "state in ('ready', 'leased', 'held', 'done', 'dead', 'cancelled')", name=op.f("ck_jobs_state")
+        ),
         sa.ForeignKeyConstraint(
             ["workspace_id"], ["workspaces.id"], name="fk_jobs_workspace_id_workspaces", ondelete="CASCADE"
         ),
@@ -106,7 +108,9 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("next_attempt_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
-        sa.CheckConstraint("state in ('pending', 'delivered', 'failed', 'cancelled')", name="ck_deliveries_state"),
+        sa.CheckConstraint(
+            "state in ('pending', 'delivered', 'failed', 'cancelled')", name=op.f("ck_deliveries_state")
+        ),
         sa.ForeignKeyConstraint(
             ["workspace_id", "endpoint_id"],
             ["webhook_endpoints.workspace_id", "webhook_endpoints.id"],

@@ -263,7 +263,13 @@ async def test_only_someone_linked_can_be_chosen(tell, choose, owner):
 async def test_what_is_sent_must_be_a_choice(client, tell):
     await tell(joins("user-1", 0))
 
-    for body in ({}, {"user": ""}, {"user": "user-1", "x": 1}, {"user": ["user-1"]}, {"user": "user-1", "source": "trait"}):
+    for body in (
+        {},
+        {"user": ""},
+        {"user": "user-1", "x": 1},
+        {"user": ["user-1"]},
+        {"user": "user-1", "source": "trait"},
+    ):
         assert (await client.put("/api/v1/accounts/acme/owner", json=body)).status_code == 422
 
 

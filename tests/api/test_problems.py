@@ -56,7 +56,8 @@ async def test_query_parameters_are_pointed_at_too(client):
 
 async def test_at_most_twenty_places_and_nothing_of_the_input(client):
     answer = await client.post(
-        "/api/v1/keys", json={"name": "canary-1" * 50, "scopes": ["canary-2"] * 3, **{f"f{i}": "canary-3" for i in range(200)}}
+        "/api/v1/keys",
+        json={"name": "canary-1" * 50, "scopes": ["canary-2"] * 3, **{f"f{i}": "canary-3" for i in range(200)}},
     )
 
     assert answer.status_code == 422

@@ -45,6 +45,8 @@ BREAKS = [
     ("web", "app/workers/pump.py", "from starlette.requests import Request"),
     ("settings", "app/services/accounts.py", "from app.settings import Settings"),
     ("settings", "app/embedded/errors.py", "from app.settings import Settings"),
+    ("demo", "app/demo/client.py", "from app.db import base"),
+    ("demo", "app/demo/client.py", "from app.domain import jobs"),
     ("product", "app/cli/trouble.py", "from tests import receivers"),
     ("product", "app/cli/trouble.py", "import benchmarks.support"),
     ("product", "app/cli/trouble.py", "from migrations import walls"),

@@ -14,6 +14,7 @@ import socket
 import sys
 import time
 from collections import Counter
+from pathlib import Path
 
 REFUSED, DROPPED = 0.05, 0.02
 SLOWEST = 0.06
@@ -66,7 +67,7 @@ class Receiver:
 
 
 async def main(descriptor, path, seed):
-    with open(path, "a", encoding="utf-8") as log:
+    with Path(path).open("a", encoding="utf-8") as log:
         server = await asyncio.start_server(Receiver(log, seed).serve, sock=socket.socket(fileno=int(descriptor)))
         await server.serve_forever()
 

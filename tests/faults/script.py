@@ -39,8 +39,8 @@ def write(seed, *, events=5000, accounts=500, workspaces=2, began=None):
         counts = _shares(chance, events * (workspace + 1) // workspaces - events * workspace // workspaces, len(share))
         for account, count in zip(share, counts, strict=True):
             start = chance.uniform(0, 0.8)
-            for message in _life(chance, account, count, began):
-                placed.append((start + chance.uniform(0, 0.2), workspace, message))
+            life = _life(chance, account, count, began)
+            placed += [(start + chance.uniform(0, 0.2), workspace, message) for message in life]
     placed.sort(key=lambda one: one[0])
     messages = {(workspace, message["messageId"]): message for _, workspace, message in placed}
     return Script(seed, began, messages, tuple(_batches(chance, placed, workspaces)), events)

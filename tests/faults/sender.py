@@ -30,7 +30,7 @@ class Sender(threading.Thread):
     def run(self):
         try:
             asyncio.run(self._send_all())
-        except Exception as error:  # shown by whoever joins us
+        except Exception as error:  # noqa: BLE001 - shown by whoever joins us
             self.trouble = error
 
     def finish(self):
@@ -42,10 +42,12 @@ class Sender(threading.Thread):
 
     async def _send_all(self):
         self._began = time.monotonic()
-        async with httpx.AsyncClient(base_url=self._url, trust_env=False, timeout=10.0) as client:
-            async with asyncio.TaskGroup() as group:
-                for _ in range(SENDERS):
-                    group.create_task(self._work(client))
+        async with (
+            httpx.AsyncClient(base_url=self._url, trust_env=False, timeout=10.0) as client,
+            asyncio.TaskGroup() as group,
+        ):
+            for _ in range(SENDERS):
+                group.create_task(self._work(client))
 
     async def _work(self, client):
         for batch in self._queue:

@@ -1,4 +1,4 @@
-"""The stage of a campaign: PostgreSQL, Valkey, one API, two workers and a receiver, each a process that can be killed."""
+"""The stage of a campaign: PostgreSQL, Valkey, one API, two workers and a receiver, each a process to be killed."""
 
 import os
 import signal

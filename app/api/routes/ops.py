@@ -44,7 +44,12 @@ async def get_readiness(state: Services, response: Response) -> Readiness:
     )
 
 
-@router.get("/metrics", operation_id="getMetrics", response_class=Response)
+@router.get(
+    "/metrics",
+    operation_id="getMetrics",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+)
 async def get_metrics(state: Services) -> Response:
     """Figures for Prometheus."""
     return Response(state.metrics.page(), media_type=CONTENT_TYPE)

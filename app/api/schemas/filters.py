@@ -1,0 +1,105 @@
+"""The wire contract of filters, and of the facts they may name. What a filter means is decided in the domain."""
+
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import ConfigDict, Field, GetJsonSchemaHandler, TypeAdapter
+from pydantic.config import JsonDict
+from pydantic.json_schema import JsonSchemaValue
+
+from app.api.schemas.base import Wire
+from app.domain.fields import Op, Type
+from app.domain.filters.operands import LONGEST_LIST
+from app.domain.filters.reading import DEEPEST, MOST_LEAVES
+
+Reading = Literal["text", "number", "datetime", "boolean"]
+
+EXAMPLE: Final[JsonDict] = {
+    "all": [
+        {"field": "mrr", "op": "greaterThan", "value": 100},
+        {"field": "owner.lastSeenAt", "op": "moreThanDaysAgo", "value": 7},
+    ]
+}
+
+
+class Condition(Wire):
+    """One condition. It is true or false for every account: on a missing value it is false, its negation true."""
+
+    field: str = Field(description="A path listed by `GET /facts`, such as `owner.lastSeenAt` or `traits.plan`.")
+    op: Op
+    value: Any = Field(None, description=f"What to compare with; a list has at most {LONGEST_LIST} values.")
+    type: Reading | None = Field(
+        None, description="How to read a trait, where operator and value do not already say it."
+    )
+
+
+class AllOf(Wire):
+    """Every part must hold."""
+
+    all: list["FilterTree"] = Field(max_length=MOST_LEAVES)
+
+
+class AnyOf(Wire):
+    """At least one part must hold."""
+
+    any: list["FilterTree"] = Field(max_length=MOST_LEAVES)
+
+
+class NotOf(Wire):
+    """The part must not hold."""
+
+    not_: "FilterTree" = Field(alias="not")
+
+
+FilterTree = AllOf | AnyOf | NotOf | Condition
+for _model in (AllOf, AnyOf, NotOf):
+    _model.model_rebuild()
+
+
+class _Documented:
+    """Shows the shape of a filter while leaving its reading to the domain, which points at what is wrong."""
+
+    def __get_pydantic_json_schema__(self, _schema: Any, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {
+            **handler(TypeAdapter(FilterTree).core_schema),
+            "description": f"Conditions and groups: up to {MOST_LEAVES} conditions, nested up to {DEEPEST} deep.",
+            "examples": [EXAMPLE],
+        }
+
+
+Filter = Annotated[dict[str, Any], _Documented()]
+
+
+class FactOut(Wire):
+    """One fact about accounts: what may be filtered, sorted and shown by its path."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "path": "owner.lastSeenAt",
+                    "label": "Owner: Last seen",
+                    "type": "datetime",
+                    "operators": ["before", "after", "on", "between", "moreThanDaysAgo", "isSet", "isNotSet"],
+                    "options": [],
+                    "nullable": True,
+                    "sortable": True,
+                    "observed": [],
+                }
+            ]
+        }
+    )
+
+    path: str
+    label: str
+    type: Type
+    operators: list[Op]
+    options: list[str] = Field(description="The values a `select` can have.")
+    nullable: bool = Field(description="Whether the value can be missing.")
+    sortable: bool
+    observed: list[str] = Field(description="For a trait: the kinds of values seen in the latest accounts.")
+
+
+class FactsOut(Wire):
+    """The catalogue, then the traits seen in the workspace's latest accounts, the most common first (up to 200)."""
+
+    data: list[FactOut]

@@ -37,7 +37,7 @@ worker: .venv/.start
 	@exec $(BIN)/steward work
 
 test: check
-	$(BIN)/pytest -q -n $(WORKERS) -m "not faults"
+	$(BIN)/pytest -q -n $(WORKERS) --dist loadfile -m "not faults"
 	$(BIN)/pytest -q -m faults
 
 check: .venv/.dev

@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 from alembic import context
-from sqlalchemy import Connection, text
+from sqlalchemy import URL, Connection, make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
@@ -20,9 +20,10 @@ def _ours(_object: Any, name: str | None, type_: str, reflected: bool, _compare_
     return not (reflected and name is not None and type_ in {"table", "index"} and name.startswith(PARTITIONS))
 
 
-def _url() -> str:
+def _url() -> URL:
+    """Where to: what the caller says, or the environment; `postgresql://` means the driver we have."""
     url = context.config.attributes.get("url") or context.config.get_main_option("sqlalchemy.url")
-    return str(url or Settings().database_url)
+    return make_url(str(url or Settings().database_url)).set(drivername="postgresql+asyncpg")
 
 
 def _migrate(connection: Connection) -> None:

@@ -20,7 +20,6 @@ from app.db.base import Database
 from app.domain.ids import new_id
 from app.main import create_app
 from app.outbound.addresses import Allow
-from app.outbound.addresses import Allow
 from app.outbound.http import Client
 from app.services import keys, workspaces
 from app.settings import Settings
@@ -91,9 +90,13 @@ class Clock:
         return self.at or datetime.now(UTC)
 
 
+CLOCK = Clock()  # of the one application all tests share
+
+
 @pytest.fixture
 def clock():
-    return Clock()
+    yield CLOCK
+    CLOCK.at = None
 
 
 @pytest.fixture
@@ -126,9 +129,9 @@ async def running(app):
         yield app
 
 
-@pytest.fixture
-async def app(settings, clock):
-    async with running(create_app(settings, now=clock)) as app:
+@pytest.fixture(scope="session")
+async def app(settings):
+    async with running(create_app(settings, now=CLOCK)) as app:
         yield app
 
 

@@ -9,7 +9,7 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from app.api import problems, refusals
+from app.api import logs, problems, refusals
 from app.api.heads import MAX_HEAD_BYTES, MAX_URL_BYTES
 from app.domain.errors import DomainError
 from app.domain.ids import new_id
@@ -19,8 +19,9 @@ KEEP_ALIVE_SECONDS: Final = 5
 GRACE_SECONDS: Final = 20
 
 
-def run(app: ASGIApp, sockets: Sequence[socket.socket]) -> None:
+def run(app: ASGIApp, sockets: Sequence[socket.socket], *, log_level: str = "info") -> None:
     """Serve until SIGTERM or SIGINT; what is in flight then has 20 seconds to finish."""
+    logs.configure(log_level)
     uvicorn.Server(config(app)).run(sockets=list(sockets))
 
 

@@ -42,7 +42,7 @@ def serve(
     with plainly():
         settings = place.connected(host=host, port=port)
         taken = socket.socket(fileno=fd) if fd is not None else listening.bind(settings.host, settings.port)
-        server.run(create_app(settings), [taken])
+        server.run(create_app(settings), [taken], log_level=settings.log_level)
 
 
 @cli.command()

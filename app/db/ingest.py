@@ -47,8 +47,9 @@ _SEEN = (
     "select message_hash, body_hash from message_receipts where workspace_id = $1 and message_hash = any($2::uuid[])"
 )
 
-# Parties are first looked up (one index probe each, whatever the statistics say), then only the new ones and those with traits are written. An insert that loses the race
-# for a new external id becomes an update of the winner's row, so that the id that comes back is always the real one.
+# Parties are first looked up (one index probe each, whatever the statistics say), then only the new ones and those
+# with traits are written. An insert that loses the race for a new external id becomes an update of the winner's row,
+# so that the id that comes back is always the real one.
 _PARTY = """
 {p}_in as materialized (
     select * from unnest({ext}::text[], {ids}::uuid[], {traits}::jsonb[], {stamps}::jsonb[])

@@ -33,26 +33,29 @@ _PRESENT = """
 select a.id as account_id, cast(a.trait_stamps ->> :key as numeric) as stamp, a.traits ->> :key as value
 from accounts a
 where a.workspace_id = :workspace and a.id = any(cast(:accounts as uuid[])) and a.trait_stamps ? :key
-    and not exists (
-        select from owner_claims o
-        where o.workspace_id = :workspace and o.account_id = a.id and o.trait_key = :key
-            and o.stamp = cast(a.trait_stamps ->> :key as numeric))
 """
+
+_KEEP_PRESENT = text(
+    "insert into owner_claims (workspace_id, account_id, trait_key, stamp, value) "  # noqa: S608 - constants
+    f"select :workspace, p.account_id, :key, p.stamp, p.value from ({_PRESENT}) p order by p.account_id "
+    "on conflict do nothing"
+)
 
 # Only the first claim of each run travels; users and memberships say what became of whom it names.
 _CLAIMS = text(
-    """
-with said as (
-    select c.account_id, c.stamp, c.value
+    f"""
+with told as (
+    select c.account_id, c.stamp, c.value, true as is_stored
     from owner_claims c
     where c.workspace_id = :workspace and c.trait_key = :key and c.account_id = any(cast(:accounts as uuid[]))
-    union all"""  # noqa: S608 - put together from constants
-    + _PRESENT
-    + """),
+    union all
+    select p.account_id, p.stamp, p.value, false from ({_PRESENT}) p
+),
+said as (select distinct on (account_id, stamp) * from told order by account_id, stamp, is_stored desc),
 runs as (
-    select said.*, lag(value) over told as before, row_number() over told as n, count(*) over (partition by account_id)
-        as stored
-    from said window told as (partition by account_id order by stamp)
+    select said.*, lag(value) over by_time as before, row_number() over by_time as n,
+        count(*) over (partition by account_id) as stored
+    from said window by_time as (partition by account_id order by stamp)
 )
 select r.account_id, r.stamp, r.value, r.stored,
     u.id as user_id, coalesce(m.linked, false) as linked, m.first_linked_at, m.changed_at
@@ -61,7 +64,7 @@ left join users u on u.workspace_id = :workspace and u.external_id = r.value
 left join memberships m on m.workspace_id = :workspace and m.account_id = r.account_id and m.user_id = u.id
 where r.n = 1 or r.value is distinct from r.before
 order by r.account_id, r.stamp
-"""
+"""  # noqa: S608 - put together from constants
 )
 
 _STANDINGS = text(
@@ -86,12 +89,6 @@ left join lateral (
 where f.workspace_id = :workspace and f.account_id = any(cast(:accounts as uuid[]))
 order by f.account_id
 """
-)
-
-_KEEP_PRESENT = text(
-    "insert into owner_claims (workspace_id, account_id, trait_key, stamp, value) "  # noqa: S608 - constants
-    f"select :workspace, p.account_id, :key, p.stamp, p.value from ({_PRESENT}) p order by p.account_id "
-    "on conflict do nothing"
 )
 
 # One write for whom the account belongs to and for the copies of that user's facts; rows that agree are left alone.

@@ -59,7 +59,7 @@ PLOTS: Final = (
         twists=((Twist.PENDING, 8), (Twist.CHOSEN, 5), (Twist.NOBODY, 4)),
     ),
     Plot("growing", 30, "subscribed", (120, 1800), (0.3, 1.4), twists=((Twist.CHANGED, 6),)),
-    Plot("declining", 14, "subscribed", (90, 700), (1.3, 0.2), twists=((Twist.LEFT, 2),)),
+    Plot("declining", 14, "subscribed", (90, 700), (1.4, 0.1), age=(100, DAYS), twists=((Twist.LEFT, 2),)),
     Plot("owner gone quiet", 24, "subscribed", (110, 2400), (1.0, 0.8), (WEEK + 14, 45 * 24), age=(70, DAYS)),
     Plot("owner about to go quiet", 1, "subscribed", (640, 640), (1.0, 0.9), (WEEK - 0.25, WEEK - 0.25), age=(90, 120)),
     Plot("owner quiet tomorrow", 2, "subscribed", (210, 480), (1.0, 0.9), (WEEK - 20, WEEK - 4), age=(90, 150)),

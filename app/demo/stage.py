@@ -8,6 +8,7 @@ from app.demo.cast import TEAM, Firm
 from app.demo.client import Client
 
 ROLES: Final = (("csm", "csm"), ("accountExecutive", "account_executive"))  # on the wire, in the story
+LOOKED_AFTER: Final = {"csm": ("subscribed",), "accountExecutive": ("subscribed", "trial")}
 
 INDICATORS: Final[tuple[dict[str, Any], ...]] = (
     {
@@ -52,12 +53,12 @@ def hire(client: Client) -> None:
 
 
 def portfolios(client: Client, firms: Iterable[Firm]) -> Iterator[tuple[str, dict[str, str]]]:
-    """The requests that give every account its CSM and account executive, except where somebody holds the role."""
+    """The requests that give live accounts a CSM and an account executive, except where somebody holds the role."""
     held = {account["externalId"]: {role for role, _ in ROLES if account[role]} for account in client.rows("/accounts")}
     for number, firm in enumerate(firms):
         for role, group in ROLES:
             team = [colleague for colleague in TEAM if colleague.role == group]
-            if firm.plot.status != "ignored" and role not in held.get(firm.external_id, set()):
+            if firm.plot.status in LOOKED_AFTER[role] and role not in held.get(firm.external_id, set()):
                 member = team[number % len(team)].email
                 yield f"/accounts/{firm.external_id}/key-roles/{role}", {"member": member}
 

@@ -166,4 +166,6 @@ async def _listen(url: str, on_wake: Callable[[str], None]) -> None:
         for task in worker.tasks.values():
             task.cancel()
         await asyncio.gather(*worker.tasks.values(), return_exceptions=True)
-        await redis.aclose(close_connection_pool=True)  # not worker.close(), which closes in a way redis calls deprecated
+        await redis.aclose(
+            close_connection_pool=True
+        )  # not worker.close(), which closes in a way redis calls deprecated

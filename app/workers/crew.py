@@ -32,7 +32,6 @@ LANE_LIMITS: Final = {Lane.BULK: 2, Lane.MAINTENANCE: 1}
 @dataclass(slots=True)
 class _Hand:
     lease: Lease
-    lane: Lane
     task: asyncio.Task[None]
     stop_at: float  # on this process's monotonic clock, before the lease can have lapsed
 
@@ -58,12 +57,9 @@ class Crew:
 
     async def hire(self, *, only_workspace: UUID | None = None) -> int:
         """Claim as many due jobs as there are hands free and start them; returns how many."""
-        started = 0
-        for lane in Lane:
-            free = self._free(lane)
-            if free > 0 and not self._stopping:
-                started += await self._start(lane, await self._claim(lane, free, only_workspace))
-        return started
+        if self._stopping or len(self._hands) >= self._size:
+            return 0
+        return await self._start(await self._claim(only_workspace))
 
     async def drain(self, *, only_workspace: UUID | None = None) -> int:
         """Run jobs until none is due and none is running; returns how many were started."""
@@ -105,32 +101,38 @@ class Crew:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _free(self, lane: Lane) -> int:
-        in_lane = sum(hand.lane == lane for hand in self._hands.values())
-        return min(self._size - len(self._hands), LANE_LIMITS.get(lane, self._size) - in_lane)
-
     def _patience(self) -> float:
         return self._lease_seconds * 5 / 6
 
-    async def _claim(self, lane: Lane, free: int, only_workspace: UUID | None) -> list[Lease]:
-        busy = Counter(hand.lease.workspace_id for hand in self._hands.values())
+    async def _claim(self, only_workspace: UUID | None) -> list[Lease]:
+        """Claim lane after lane, in one transaction, until the hands are full."""
+        found: list[Lease] = []
         async with self._rt.database.pump_transaction() as db:
-            known = [only_workspace] if only_workspace else await jobs.workspaces_with_work(db, lane)
-            random.shuffle(known)
-            takes = {who: min(PER_CLAIM, self._per_workspace - busy[who]) for who in known}
-            want = jobs.Claim(
-                worker=self._name,
-                lane=lane,
-                kinds=list(HANDLERS),
-                lease_seconds=self._lease_seconds,
-                limit=free,
-                takes={who: take for who, take in takes.items() if take > 0},
-                in_flight=Counter(hand.lease.slot for hand in self._hands.values() if hand.lease.slot),
-                per_endpoint=PER_ENDPOINT,
-            )
-            return await jobs.claim(db, want) if want.takes else []
+            for lane, known in (await jobs.workspaces_with_work(db)).items():
+                who = known if only_workspace is None else [one for one in known if one == only_workspace]
+                random.shuffle(who)
+                want = self._wanted(Lane(lane), who, [hand.lease for hand in self._hands.values()] + found)
+                if want.limit > 0 and want.takes:
+                    found += await jobs.claim(db, want)
+        return found
 
-    async def _start(self, lane: Lane, leases: Sequence[Lease]) -> int:
+    def _wanted(self, lane: Lane, who: Sequence[UUID], taken: Sequence[Lease]) -> jobs.Claim:
+        """What may be claimed of a lane beside what is taken already."""
+        in_lane = sum(HANDLERS[lease.kind].job.lane == lane for lease in taken)
+        busy = Counter(lease.workspace_id for lease in taken)
+        takes = {one: min(PER_CLAIM, self._per_workspace - busy[one]) for one in who}
+        return jobs.Claim(
+            worker=self._name,
+            lane=lane,
+            kinds=list(HANDLERS),
+            lease_seconds=self._lease_seconds,
+            limit=min(self._size - len(taken), LANE_LIMITS.get(lane, self._size) - in_lane),
+            takes={one: take for one, take in takes.items() if take > 0},
+            in_flight=Counter(lease.slot for lease in taken if lease.slot),
+            per_endpoint=PER_ENDPOINT,
+        )
+
+    async def _start(self, leases: Sequence[Lease]) -> int:
         """One suspect at a time: if it kills the process, no second suspect is charged for it."""
         fault("job.after_claim")
         started = 0
@@ -140,7 +142,7 @@ class Crew:
                 await self._give_back(lease)
                 continue
             task = asyncio.create_task(self._keep(lease), name=f"{lease.kind} {lease.id}")
-            self._hands[lease.id] = _Hand(lease, lane, task, time.monotonic() + self._patience())
+            self._hands[lease.id] = _Hand(lease, task, time.monotonic() + self._patience())
             task.add_done_callback(partial(self._leave, lease.id))
             started += 1
         return started

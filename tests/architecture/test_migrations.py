@@ -71,10 +71,10 @@ def say(url, *statements):
 
 @pytest.fixture
 def empty(database_url):
-    """An empty database beside the one of the tests."""
+    """An empty database beside the one of the tests, by the URL an operator would write."""
     name = f"stairs_{uuid4().hex}"
     say(database_url, f"create database {name}")
-    yield make_url(database_url).set(database=name).render_as_string(hide_password=False)
+    yield make_url(database_url).set(database=name, drivername="postgresql").render_as_string(hide_password=False)
     say(database_url, f"drop database {name} with (force)")
 
 

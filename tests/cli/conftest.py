@@ -15,14 +15,22 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture
-def place():
-    """A new data folder and the environment of someone who has set nothing else."""
+@contextmanager
+def a_folder():
+    """A data folder not made yet."""
     with tempfile.TemporaryDirectory(prefix="stw-", dir="/tmp", ignore_cleanup_errors=True) as made:
         yield Path(made) / "data"
 
 
+@pytest.fixture
+def place():
+    """A data folder not made yet, for one test."""
+    with a_folder() as folder:
+        yield folder
+
+
 def environment(place, **more):
+    """That of someone who has set nothing but the folder."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("STEWARD_")}
     return {**kept, "PYTHONPATH": str(ROOT), "STEWARD_DATA_DIR": str(place), "COLUMNS": "200", **more}
 
@@ -42,7 +50,8 @@ def steward(place, *words, **more):
 class Started:
     """A running `steward start` and what it printed."""
 
-    def __init__(self, process):
+    def __init__(self, place, process):
+        self.place = place
         self.process = process
         self.lines = []
         for line in process.stdout:
@@ -75,7 +84,7 @@ def started(place, *words, **more):
         env=environment(place, **more),
     )
     try:
-        yield Started(process)
+        yield Started(place, process)
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGKILL)

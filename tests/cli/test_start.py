@@ -13,57 +13,66 @@ import pytest
 
 from tests.processes import gone
 
-from .conftest import Started, children, environment, started, steward
+from .conftest import Started, a_folder, children, environment, started, steward
 
 
-def test_what_it_prints_works_and_ctrl_c_stops_everything_and_keeps_the_data(place):
-    with started(place) as first:
-        assert first.get("/api/v1/accounts")[0] == 200
-        assert first.get("/docs")[0] == 200
-        assert len(first.curls) == 3
-        for line in first.curls:
-            answer = subprocess.run(
-                [*shlex.split(line), "--fail-with-body"], capture_output=True, text=True, check=False
-            )
-            assert answer.returncode == 0, (line, answer.stdout)
-            json.loads(answer.stdout)
-        first.process.send_signal(signal.SIGINT)
-        assert first.process.wait(timeout=40) == 0
-    assert gone(place)
-    assert not (place / "runtime.json").exists()
-
-    with started(place) as second:
-        status, body = second.get("/api/v1/accounts/acme", key=first.key)
-        assert (status, json.loads(body)["externalId"]) == (200, "acme")
-        second.process.send_signal(signal.SIGTERM)
-        assert second.process.wait(timeout=40) == 0
-    assert gone(place)
+@pytest.fixture(scope="module")
+def running():
+    """A Steward that the tests only look at, and whose children they may kill."""
+    with a_folder() as place, started(place) as it:
+        yield it
 
 
-def test_other_commands_find_it_and_a_second_start_is_told(place):
-    with started(place) as running:
-        made = steward(place, "keys", "create", "--workspace", "main", "--scope", "read", "--scope", "ingest")
-        assert (made.returncode, made.stderr) == (0, "")
-        assert running.get("/api/v1/accounts", key=made.stdout.strip())[0] == 200
+def test_the_printed_lines_work_when_pasted(running):
+    assert running.get("/docs")[0] == 200
+    assert len(running.curls) == 3
+    for line in running.curls:
+        answer = subprocess.run([*shlex.split(line), "--fail-with-body"], capture_output=True, text=True, check=False)
+        assert answer.returncode == 0, (line, answer.stdout)
+        json.loads(answer.stdout)
+    assert running.get("/api/v1/accounts/acme")[0] == 200
 
-        looked = steward(place, "doctor")
-        assert looked.returncode == 0, looked.stdout
-        assert f"running at {running.url}" in looked.stdout
 
-        second = steward(place, "start", "--port", "0")
-        assert (second.returncode, f"process {running.process.pid}" in second.stderr) == (1, True)
-        assert running.get("/healthz")[0] == 200
+def test_a_key_made_meanwhile_is_printed_alone_and_opens_the_api(running):
+    made = steward(running.place, "keys", "create", "--workspace", "main", "--scope", "read", "--scope", "ingest")
+    assert (made.returncode, made.stderr) == (0, "")
+    assert running.get("/api/v1/accounts", key=made.stdout.strip())[0] == 200
+
+
+def test_the_doctor_finds_it_well(running):
+    looked = steward(running.place, "doctor")
+    assert looked.returncode == 0, looked.stdout
+    assert f"running at {running.url}" in looked.stdout
+
+
+def test_a_second_start_is_told_who_has_the_folder(running):
+    second = steward(running.place, "start", "--port", "0")
+    assert (second.returncode, f"process {running.process.pid}" in second.stderr) == (1, True)
+    assert running.get("/healthz")[0] == 200
+
+
+@pytest.mark.parametrize("child", ["serve", "work"])
+def test_a_child_that_is_killed_is_started_again_at_the_same_address(running, child):
+    before = children(running.process.pid)[child]
+    os.kill(before, signal.SIGKILL)
+    deadline = time.monotonic() + 30
+    while children(running.process.pid).get(child, before) == before:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert running.get("/api/v1/accounts")[0] == 200
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child that its parent died")
-def test_kill_9_leaves_no_process_and_the_next_start_serves_at_once(place):
+def test_kill_9_and_ctrl_c_leave_no_process_and_the_next_start_has_the_data(place):
     with started(place) as first:
         first.process.send_signal(signal.SIGKILL)
         first.process.wait()
-        with started(place) as second:
+        with started(place) as second:  # at once: what is left of the first is waited for
             assert second.get("/api/v1/accounts", key=first.key)[0] == 200
-            second.process.send_signal(signal.SIGKILL)
+            second.process.send_signal(signal.SIGINT)
+            assert second.process.wait(timeout=40) == 0
     assert gone(place)
+    assert not (place / "runtime.json").exists()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child that its parent died")
@@ -76,22 +85,10 @@ def test_when_make_is_killed_everything_ends(place):
         text=True,
         env=environment(place),
     )
-    Started(make)
-    make.kill()
-    make.communicate(timeout=40)
+    with make:
+        Started(place, make)
+        make.kill()
     assert gone(place)
-
-
-@pytest.mark.parametrize("child", ["serve", "work"])
-def test_a_child_that_is_killed_is_started_again_at_the_same_address(place, child):
-    with started(place) as running:
-        before = children(running.process.pid)[child]
-        os.kill(before, signal.SIGKILL)
-        deadline = time.monotonic() + 30
-        while children(running.process.pid).get(child, before) == before:
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
-        assert running.get("/api/v1/accounts")[0] == 200
 
 
 def test_a_taken_port_is_said_before_anything_starts(place):

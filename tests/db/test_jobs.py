@@ -361,7 +361,7 @@ async def test_no_workspace_takes_more_than_its_share(database, workspace, other
         async with database.transaction(who) as db:
             await jobs.put(db, who, [Count(n) for n in range(many)])
     async with database.pump_transaction() as db:
-        assert {workspace, other_workspace} <= set(await jobs.workspaces_with_work(db, Lane.MAINTENANCE))
+        assert {workspace, other_workspace} <= set((await jobs.workspaces_with_work(db))[Lane.MAINTENANCE])
         found = await jobs.claim(db, want([workspace, other_workspace], takes={workspace: 5, other_workspace: 5}))
     shares = [lease.workspace_id for lease in found]
     assert (shares.count(workspace), shares.count(other_workspace)) == (5, 3)

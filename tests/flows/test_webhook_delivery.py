@@ -188,7 +188,9 @@ async def test_gone_switches_the_endpoint_off_and_what_waits_is_held(
     assert (await client.get(f"/api/v1/deliveries/{waiting['id']}")).json()["state"] == "delivered"
 
 
-async def test_switched_off_by_hand_nothing_is_sent_and_nothing_lost(client, make_webhook, announce, drain, later, receiver):
+async def test_switched_off_by_hand_nothing_is_sent_and_nothing_lost(
+    client, make_webhook, announce, drain, later, receiver
+):
     webhook = await make_webhook()
     await announce()
     await client.patch(f"/api/v1/webhooks/{webhook['id']}", json={"enabled": False})
@@ -320,7 +322,9 @@ async def test_a_deleted_webhook_gets_nothing_more(client, make_webhook, announc
 
 async def test_the_trait_that_makes_a_letter_too_large_is_left_out(client, make_webhook, announce, drain, receiver):
     await make_webhook()
-    await client.post("/api/v1/accounts", json={"externalId": "acme", "traits": {f"t{n}": "x" * 7000 for n in range(4)}})
+    await client.post(
+        "/api/v1/accounts", json={"externalId": "acme", "traits": {f"t{n}": "x" * 7000 for n in range(4)}}
+    )
     await drain()
     await announce()
     await drain()

@@ -26,7 +26,7 @@ def chores(monkeypatch, database, workspace):
 
     class Chores:
         started: list = []
-        timeout = 5.0
+        timeout = 30.0
         buried: list = []
 
         async def run(self, job, rt, lease):

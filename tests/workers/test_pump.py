@@ -78,12 +78,12 @@ async def test_a_pump_waits_out_an_outage(pumping, chores, monkeypatch):
     calls = 0
     real = jobs.workspaces_with_work
 
-    async def away(db, lane):
+    async def away(db):
         nonlocal calls
         calls += 1
         if calls < 3:
             raise DatabaseUnavailable("away")
-        return await real(db, lane)
+        return await real(db)
 
     monkeypatch.setattr(jobs, "workspaces_with_work", away)
     await chores.put(1)

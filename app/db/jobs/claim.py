@@ -30,20 +30,24 @@ class Claim:
 _WITH_WORK = text(
     """
     with recursive w as (
-        (select workspace_id from jobs where state = 'ready' and lane = :lane order by workspace_id limit 1)
+        (select lane, workspace_id from jobs where state = 'ready' order by lane, workspace_id limit 1)
         union all
-        select (select j.workspace_id from jobs j
-                where j.state = 'ready' and j.lane = :lane and j.workspace_id > w.workspace_id
-                order by j.workspace_id limit 1)
-        from w where w.workspace_id is not null)
-    select workspace_id from w where workspace_id is not null
+        select next.lane, next.workspace_id
+        from w cross join lateral (
+            select j.lane, j.workspace_id from jobs j
+            where j.state = 'ready' and (j.lane, j.workspace_id) > (w.lane, w.workspace_id)
+            order by j.lane, j.workspace_id limit 1) as next)
+    select lane, workspace_id from w
     """
 )
 
 
-async def workspaces_with_work(db: Session, lane: int) -> list[UUID]:
-    """The workspaces that have ready jobs in a lane, due or not: one index probe each, whatever their number."""
-    return list((await db.scalars(_WITH_WORK, {"lane": lane})).all())
+async def workspaces_with_work(db: Session) -> dict[int, list[UUID]]:
+    """The workspaces that have ready jobs, due or not, by lane: one index probe each, however many jobs there are."""
+    found: dict[int, list[UUID]] = {}
+    for row in await db.execute(_WITH_WORK):
+        found.setdefault(row.lane, []).append(row.workspace_id)
+    return found
 
 
 # Per workspace: the oldest due jobs, no more of one endpoint than it has calls free, and of those that were running

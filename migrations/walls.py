@@ -17,7 +17,11 @@ def ensure_role() -> None:
             if not exists (select from pg_roles where rolname = '{ROLE}') then
                 create role {ROLE} nologin nosuperuser nobypassrls;
             end if;
-            if not pg_has_role(current_user, '{ROLE}', 'member') then
+            -- since 16, making a role gives its administration but not the right to act as it
+            if not pg_has_role(
+                current_user, '{ROLE}',
+                case when current_setting('server_version_num')::int >= 160000 then 'set' else 'member' end
+            ) then
                 execute format('grant {ROLE} to %I', current_user);
             end if;
         exception when duplicate_object or unique_violation then null;

@@ -43,13 +43,17 @@ def _too_large(allowed: int) -> refusals.PayloadTooLarge:
     return refusals.PayloadTooLarge(f"Bodies may have {allowed} bytes.", allowed=allowed)
 
 
-async def read(head: Head, receive: Receive, settings: Settings) -> bytes:
-    """The whole body, decompressed; SlowBody, PayloadTooLarge or BadEncoding when it does not keep to the bounds."""
+async def collect(receive: Receive, settings: Settings) -> bytes:
+    """The whole body as sent; SlowBody or PayloadTooLarge when it does not keep to the bounds."""
     try:
         async with asyncio.timeout(settings.body_timeout_seconds):
-            body = await _collect(receive, settings.max_body_bytes)
+            return await _collect(receive, settings.max_body_bytes)
     except TimeoutError:
         raise refusals.SlowBody(f"The body did not arrive in {settings.body_timeout_seconds:g} seconds.") from None
+
+
+def decode(head: Head, body: bytes, settings: Settings) -> bytes:
+    """The body without its compression; PayloadTooLarge or BadEncoding."""
     if (head.get(b"content-encoding") or b"").strip().lower() == b"gzip":
         return _gunzip(body, settings.max_decompressed_bytes)
     return body

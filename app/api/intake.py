@@ -34,7 +34,7 @@ class BadMessage(Rejected):
 
     def __init__(self, detail: str = "", *, code: str = "invalid_message", pointer: str | None = None) -> None:
         super().__init__(detail, **({"pointer": pointer} if pointer else {}))
-        self.code = code  # type: ignore[misc] - the kinds of fault are data here: see docs/errors.md
+        self.code = code  # type: ignore[misc]  # the kinds of fault are data here: see docs/errors.md
         self.pointer = pointer
 
 

@@ -30,12 +30,13 @@ log = structlog.get_logger("steward.http")
 class Exchange:
     """One request and its answer: what is known of it by the time it is logged."""
 
-    __slots__ = ("_receive", "_send", "scope", "status", "unread")
+    __slots__ = ("_receive", "_send", "late", "scope", "status", "unread")
 
     def __init__(self, scope: ASGIScope, receive: Receive, send: Send) -> None:
         self.scope = scope
         self.status = 0
         self.unread = False
+        self.late = False
         self._receive = receive
         self._send = send
 
@@ -48,7 +49,7 @@ class Exchange:
             if self.unread:
                 headers.append((b"connection", b"close"))
             message = {**message, "headers": headers}
-        elif self.unread and not message.get("more_body", False):
+        elif self.unread and not self.late and not message.get("more_body", False):
             await self._send({**message, "more_body": True})
             await bodies.drain(self._receive, known="steward.caller" in self.scope)
             message = {"type": "http.response.body", "body": b""}
@@ -84,6 +85,7 @@ class Gate:
         except bodies.Gone:
             exchange.status = CLIENT_LEFT
         except DomainError as error:
+            exchange.late = isinstance(error, refusals.SlowBody)
             await _refuse(exchange, receive, error)
         except Exception:
             log.exception("unhandled", request_id=exchange.scope["steward.request_id"])
@@ -111,9 +113,9 @@ async def _admit(exchange: Exchange, receive: Receive, state: State) -> Receive:
     if not head.announces_body:
         return receive
     bodies.check_announced(head, state.settings)
-    body = await bodies.read(head, receive, state.settings)
+    body = await bodies.collect(receive, state.settings)
     exchange.unread = False
-    return bodies.replay(body, receive)
+    return bodies.replay(bodies.decode(head, body, state.settings), receive)
 
 
 def _request_id(scope: ASGIScope) -> str:

@@ -129,10 +129,10 @@ def _started(stack: ExitStack, settings: Settings) -> Generator[Finding, None, S
 def _database(url: str, *, is_new: bool) -> Iterator[Finding]:
     try:
         found = asyncio.run(condition.look(url))
-    except Exception as error:  # noqa: BLE001 - whatever the driver raises is the finding
-        yield Finding(
-            BAD, f"The database cannot be reached: {error or type(error).__name__}; see STEWARD_DATABASE_URL."
-        )
+    except Exception as error:
+        if (words := condition.why(error)) is None:
+            raise
+        yield Finding(BAD, words)
         return
     state = GOOD if found.version >= binaries.OLDEST else BAD
     yield Finding(state, f"The database answers; it is PostgreSQL {found.version} (15 or newer is needed).")

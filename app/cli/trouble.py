@@ -46,5 +46,9 @@ def plainly() -> Iterator[None]:
         fail(spell(error), MISUSED)
     except DomainError as error:
         fail(str(error))
-    except OSError as error:
-        fail(f"the database cannot be reached or a file cannot be used: {error}")
+    except Exception as error:
+        from app.db import condition
+
+        if (words := condition.why(error)) is None:
+            raise
+        fail(words)

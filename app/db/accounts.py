@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import Select, select
 from sqlalchemy.orm import aliased
 
-from app.db.base import Session
+from app.db.base import Session, rows
 from app.domain.models import Account, AccountActivity, AccountFacts, Member
 
 _CSM, _EXECUTIVE = aliased(Member, name="csm"), aliased(Member, name="executive")
@@ -24,7 +24,7 @@ async def id_of(db: Session, workspace_id: UUID, *, by_id: UUID | None, external
     )
 
 
-def _profiles(workspace_id: UUID) -> Select[Any]:
+def _profiles(workspace_id: UUID) -> Select[*tuple[Any, ...]]:
     facts, activity = AccountFacts, AccountActivity
     return (
         select(
@@ -66,7 +66,7 @@ def _profiles(workspace_id: UUID) -> Select[Any]:
 
 async def profile(db: Session, workspace_id: UUID, account_id: UUID) -> Mapping[str, Any] | None:
     """Everything shown of one account."""
-    return (await db.execute(_profiles(workspace_id).where(Account.id == account_id))).mappings().one_or_none()
+    return next(iter(rows(await db.execute(_profiles(workspace_id).where(Account.id == account_id)))), None)
 
 
 async def page(db: Session, workspace_id: UUID, *, after: UUID | None, limit: int) -> Sequence[Mapping[str, Any]]:
@@ -74,9 +74,9 @@ async def page(db: Session, workspace_id: UUID, *, after: UUID | None, limit: in
     query = _profiles(workspace_id).order_by(Account.id).limit(limit)
     if after is not None:
         query = query.where(Account.id > after)
-    return (await db.execute(query)).mappings().all()
+    return rows(await db.execute(query))
 
 
 async def by_external_id(db: Session, workspace_id: UUID, external_id: str) -> Sequence[Mapping[str, Any]]:
     """The account its sender calls `external_id`, as a list of one or none."""
-    return (await db.execute(_profiles(workspace_id).where(Account.external_id == external_id))).mappings().all()
+    return rows(await db.execute(_profiles(workspace_id).where(Account.external_id == external_id)))

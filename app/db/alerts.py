@@ -60,9 +60,9 @@ async def resolve(
     statement = (
         update(_ALERTS)
         .where(_ALERTS.c.workspace_id == workspace_id, _ALERTS.c.id == bindparam("alert_id"))
-        .values(state="resolved", resolved_at=now, resolved_why=bindparam("why"))
+        .values(state="resolved", resolved_at=now, resolved_why=bindparam("reasons"))
     )
-    await db.execute(statement, [{"alert_id": id_, "why": list(whys[id_])} for id_ in sorted(whys)])
+    await db.execute(statement, [{"alert_id": id_, "reasons": list(whys[id_])} for id_ in sorted(whys)])
 
 
 async def address(db: Session, workspace_id: UUID, alert_id: UUID, *, note: str | None, now: datetime) -> bool:

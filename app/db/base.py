@@ -2,10 +2,11 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Self
+from typing import Any, Self, cast
 from uuid import UUID
 
 import asyncpg
+from asyncpg.exceptions import InterfaceError as Misused
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError
@@ -128,20 +129,21 @@ def is_outage(error: BaseException) -> bool:
     if code is not None:
         return code in TRY_LATER or code.startswith("08")
     lost = isinstance(error, DBAPIError) and (error.connection_invalidated or isinstance(error, InterfaceError))
-    return lost or isinstance(error, PoolTimeout | OSError | asyncpg.InterfaceError | TimeoutError)
+    return lost or isinstance(error, PoolTimeout | OSError | Misused | TimeoutError)
 
 
-def is_too_slow(error: DatabaseUnavailable) -> bool:
-    """Whether the server answered, but gave up on a statement for taking too long."""
-    return isinstance(error.__cause__, DBAPIError) and sqlstate(error.__cause__) == "57014"
+def is_away(error: Exception) -> bool:
+    """Whether the database itself is to blame for a failure; not when it answered that a statement takes too long."""
+    cause = error.__cause__
+    too_slow = isinstance(cause, DBAPIError) and sqlstate(cause) == "57014"
+    return isinstance(error, DatabaseUnavailable) and not too_slow
 
 
 async def raw(session: Session) -> asyncpg.Connection:
     """The driver's own connection under the session's transaction, for the few statements that need arrays fast."""
     connection = await session.connection()
     fairy = await connection.get_raw_connection()
-    driver: asyncpg.Connection = fairy.driver_connection
-    return driver
+    return cast("asyncpg.Connection", fairy.driver_connection)
 
 
 def rows(result: Any) -> Sequence[Mapping[str, Any]]:

@@ -1,13 +1,13 @@
 """Reading events: the newest of an account or a user first."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, text, tuple_
+from sqlalchemy import select, tuple_
 
-from app.db.base import Session
+from app.db.base import Session, rows
 from app.domain.models import Account, Event, User
 
 
@@ -33,12 +33,4 @@ async def page(
     )
     if before is not None:
         query = query.where(tuple_(Event.occurred_at, Event.id) < tuple_(*before))
-    return (await db.execute(query)).mappings().all()
-
-
-async def ensure_partitions(db: Session, first: date, last: date) -> int:
-    """Make the monthly partitions between two days that are missing; how many were made."""
-    made = await db.scalar(
-        text("select steward_ensure_event_partitions(:first, :last)"), {"first": first, "last": last}
-    )
-    return int(made or 0)
+    return rows(await db.execute(query))

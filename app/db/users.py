@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import Select, select
 
-from app.db.base import Session
+from app.db.base import Session, rows
 from app.domain.models import Account, Membership, User, UserActivity
 
 
@@ -19,7 +19,7 @@ async def id_of(db: Session, workspace_id: UUID, *, by_id: UUID | None, external
     return await db.scalar(select(User.id).where(User.workspace_id == workspace_id, User.external_id == external_id))
 
 
-def profiles(workspace_id: UUID) -> Select[Any]:
+def profiles(workspace_id: UUID) -> Select[*tuple[Any, ...]]:
     """Everything shown of users, to be narrowed."""
     return (
         select(
@@ -43,7 +43,7 @@ def profiles(workspace_id: UUID) -> Select[Any]:
 
 async def profile(db: Session, workspace_id: UUID, user_id: UUID) -> Mapping[str, Any] | None:
     """Everything shown of one user."""
-    return (await db.execute(profiles(workspace_id).where(User.id == user_id))).mappings().one_or_none()
+    return next(iter(rows(await db.execute(profiles(workspace_id).where(User.id == user_id)))), None)
 
 
 async def page(db: Session, workspace_id: UUID, *, after: UUID | None, limit: int) -> Sequence[Mapping[str, Any]]:
@@ -51,12 +51,12 @@ async def page(db: Session, workspace_id: UUID, *, after: UUID | None, limit: in
     query = profiles(workspace_id).order_by(User.id).limit(limit)
     if after is not None:
         query = query.where(User.id > after)
-    return (await db.execute(query)).mappings().all()
+    return rows(await db.execute(query))
 
 
 async def by_external_id(db: Session, workspace_id: UUID, external_id: str) -> Sequence[Mapping[str, Any]]:
     """The user its sender calls `external_id`, as a list of one or none."""
-    return (await db.execute(profiles(workspace_id).where(User.external_id == external_id))).mappings().all()
+    return rows(await db.execute(profiles(workspace_id).where(User.external_id == external_id)))
 
 
 async def of_account(
@@ -72,7 +72,7 @@ async def of_account(
     )
     if after is not None:
         query = query.where(User.id > after)
-    return (await db.execute(query)).mappings().all()
+    return rows(await db.execute(query))
 
 
 async def accounts_of(db: Session, workspace_id: UUID, user_id: UUID) -> Sequence[Mapping[str, Any]]:
@@ -84,4 +84,4 @@ async def accounts_of(db: Session, workspace_id: UUID, user_id: UUID) -> Sequenc
         .order_by(Membership.first_linked_at, Account.id)
         .limit(200)
     )
-    return (await db.execute(query)).mappings().all()
+    return rows(await db.execute(query))

@@ -14,7 +14,7 @@ from app.domain.errors import Rejected
 
 SEED: Final = 1
 BATCH: Final = 500
-LINES: Final = 4  # requests under way at a time
+LINES: Final = 6  # requests under way at a time
 REPORTED: Final = 10_000  # messages between two words about progress
 
 Say = Callable[[str], None]
@@ -30,12 +30,14 @@ async def load(url: str, key: str, *, say: Say = _silently, patience: float = 15
 
     The story ends at the moment the workspace was made, so telling it again sends the very same messages: harmless.
     """
-    await asyncio.to_thread(_tell, Client(url, key), say, patience)
+    with Client(url, key) as client:
+        await asyncio.to_thread(_tell, client, say, patience)
 
 
 async def remove(url: str, key: str, *, say: Say = _silently) -> None:
     """Delete the workspace of `key`, with everything in it."""
-    await asyncio.to_thread(_forget, Client(url, key), say)
+    with Client(url, key) as client:
+        await asyncio.to_thread(_forget, client, say)
 
 
 def _tell(client: Client, say: Say, patience: float) -> None:
@@ -55,7 +57,6 @@ def _tell(client: Client, say: Say, patience: float) -> None:
     stage.choose_owners(client, firms)
     stage.watch(client)
     _settle(client, patience)
-    client.close()
 
 
 def _post(client: Client, messages: list[script.Message]) -> int:
@@ -89,5 +90,4 @@ def _is_settled(client: Client) -> bool:
 def _forget(client: Client, say: Say) -> None:
     slug = client.call("GET", "/workspace")["slug"]
     client.call("DELETE", "/workspace", {"slug": slug})
-    client.close()
     say(f"The workspace `{slug}` is gone, with its data and its keys.")

@@ -5,7 +5,7 @@ import json
 import time
 from collections.abc import Iterator, Mapping
 from threading import local
-from typing import Any, Final
+from typing import Any, Final, Self
 from urllib.parse import quote, urlsplit
 
 from app.domain.errors import NotFound, Rejected, Unavailable
@@ -26,6 +26,14 @@ class Client:
         self._parts = urlsplit(url)
         self._headers = {"authorization": f"Bearer {key}", "content-type": "application/json"}
         self._own = local()
+        self._open: list[http.client.HTTPConnection] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for connection in self._open:
+            connection.close()
 
     def call(self, method: str, path: str, body: Body | None = None) -> Any:
         """The answer's JSON, or None when it has no body. Only for requests that may be repeated: it tries again.
@@ -39,7 +47,7 @@ class Client:
             try:
                 status, text = self._exchange(method, path, body)
             except (OSError, http.client.HTTPException) as error:
-                self.close()
+                self._connection().close()  # it opens anew by itself
                 trouble = str(error) or type(error).__name__
                 continue
             if status not in TRY_LATER:
@@ -55,13 +63,6 @@ class Client:
             yield from page["data"]
             cursor = page["nextCursor"]
 
-    def close(self) -> None:
-        """End this thread's connection."""
-        connection: http.client.HTTPConnection | None = getattr(self._own, "connection", None)
-        if connection is not None:
-            connection.close()
-            del self._own.connection
-
     def _exchange(self, method: str, path: str, body: Body | None) -> tuple[int, bytes]:
         payload = None if body is None else json.dumps(body).encode()
         connection = self._connection()
@@ -73,6 +74,7 @@ class Client:
         if not hasattr(self._own, "connection"):
             kind = http.client.HTTPSConnection if self._parts.scheme == "https" else http.client.HTTPConnection
             self._own.connection = kind(self._parts.hostname or "", self._parts.port, timeout=SECONDS)
+            self._open.append(self._own.connection)
         connection: http.client.HTTPConnection = self._own.connection
         return connection
 

@@ -8,7 +8,7 @@ from app.demo.cast import TEAM, Firm
 from app.demo.client import Client
 
 ROLES: Final = (("csm", "csm"), ("accountExecutive", "account_executive"))  # on the wire, in the story
-LOOKED_AFTER: Final = {"csm": ("subscribed",), "accountExecutive": ("subscribed", "trial")}
+LARGE: Final = 200  # an account executive looks after accounts from this MRR on
 
 INDICATORS: Final[tuple[dict[str, Any], ...]] = (
     {
@@ -24,12 +24,12 @@ INDICATORS: Final[tuple[dict[str, Any], ...]] = (
         "assignee": {"role": "csm"},
     },
     {
-        "name": "Outgrowing the Starter plan",
+        "name": "Outgrowing the Team plan",
         "kind": "opportunity",
         "filter": {
             "all": [
                 {"field": "status", "op": "is", "value": "subscribed"},
-                {"field": "traits.plan", "op": "is", "value": "Starter"},
+                {"field": "traits.plan", "op": "is", "value": "Team"},
                 {"field": "users", "op": "atLeast", "value": 5},
             ]
         },
@@ -53,12 +53,13 @@ def hire(client: Client) -> None:
 
 
 def portfolios(client: Client, firms: Iterable[Firm]) -> Iterator[tuple[str, dict[str, str]]]:
-    """The requests that give live accounts a CSM and an account executive, except where somebody holds the role."""
+    """The requests that give paying accounts a CSM, and large ones an executive, except where somebody holds the role."""
     held = {account["externalId"]: {role for role, _ in ROLES if account[role]} for account in client.rows("/accounts")}
     for number, firm in enumerate(firms):
         for role, group in ROLES:
             team = [colleague for colleague in TEAM if colleague.role == group]
-            if firm.plot.status in LOOKED_AFTER[role] and role not in held.get(firm.external_id, set()):
+            wanted = firm.plot.status == "subscribed" and (role == "csm" or firm.mrr >= LARGE)
+            if wanted and role not in held.get(firm.external_id, set()):
                 member = team[number % len(team)].email
                 yield f"/accounts/{firm.external_id}/key-roles/{role}", {"member": member}
 

@@ -135,8 +135,8 @@ class Fold:
             id=new_id(),
             at=message.at,
             name=message.name,
-            account=account and account.ix,
-            user=user and user.ix,
+            account=account.ix if account else None,
+            user=user.ix if user else None,
             properties=message.properties,
         )
         self.events.append(row)

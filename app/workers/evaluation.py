@@ -5,7 +5,7 @@ from typing import Final
 from uuid import UUID
 
 from app.db import marks
-from app.db.base import DatabaseUnavailable, is_too_slow
+from app.db.base import is_away
 from app.db.marks import Marks
 from app.services.evaluation import evaluate
 from app.workers.faults import fault
@@ -50,7 +50,7 @@ async def _slice(rt: Runtime, workspace_id: UUID) -> int:
             fault("evaluation.taken")
             await evaluate(db, workspace_id, sorted(taken.accounts), now=rt.now())
     except Exception as error:
-        if _is_outage(error) or not taken.accounts:
+        if is_away(error) or not taken.accounts:
             raise
         await _isolate(rt, workspace_id, taken, error)
     return len(taken.accounts)
@@ -76,11 +76,6 @@ async def _again(rt: Runtime, workspace_id: UUID, part: Marks) -> None:
             taken = await marks.take_of(db, workspace_id, part)
             await evaluate(db, workspace_id, sorted(taken.accounts), now=rt.now())
     except Exception as error:
-        if _is_outage(error):
+        if is_away(error):
             raise
         await _isolate(rt, workspace_id, part, error)
-
-
-def _is_outage(error: Exception) -> bool:
-    """Nobody is to blame when the database is away; one account may be when a statement takes too long."""
-    return isinstance(error, DatabaseUnavailable) and not is_too_slow(error)

@@ -79,6 +79,8 @@ async def furnished(make_client, other_workspace, drain):
         if method == "POST" and not route.param_convertors:
             answer = await call(client, route, method, route.path)
             assert answer.status_code < 500, (route.path, answer.text)
+    always = {"field": "externalId", "op": "isSet"}
+    await client.post(f"{PREFIX}/indicators", json={"name": "Always", "kind": "risk", "filter": always})
     await client.patch(f"{PREFIX}/workspace", json={"ownerDefaultPolicy": "first_user"})
     await drain(other_workspace)
     found = {}

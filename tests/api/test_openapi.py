@@ -88,26 +88,31 @@ def test_the_document_says_whose_it_is_and_where():
     assert all(tag["description"] for tag in DOCUMENT["tags"])
 
 
-def _examples(node, path=""):
-    """Every example next to a schema: (where, schema, value)."""
-    if isinstance(node, list):
-        for index, child in enumerate(node):
-            yield from _examples(child, f"{path}/{index}")
-    if not isinstance(node, dict):
-        return
-    for value in node["examples"] if isinstance(node.get("examples"), list) else []:
-        yield path, {key: part for key, part in node.items() if key != "examples"}, value
-    if "schema" in node and isinstance(node.get("examples"), dict):
-        for name in node["examples"]:
-            yield f"{path}/{name}", node["schema"], DOCUMENT["components"]["examples"][name]["value"]
-    if "schema" in node and "example" in node:
-        yield path, node["schema"], node["example"]
-    for name, child in node.items():
+def _nodes(node, path=""):
+    """Every object of the document with its place, except those inside examples and values."""
+    if isinstance(node, dict):
+        yield path, node
+    pairs = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    for name, child in pairs:
         if name not in {"example", "examples", "default", "enum", "const"}:
-            yield from _examples(child, f"{path}/{name}")
+            yield from _nodes(child, f"{path}/{name}")
 
 
-EXAMPLES = list(_examples(DOCUMENT))
+def _examples():
+    """Every example next to a schema: (where, schema, value)."""
+    shared = DOCUMENT["components"]["examples"]
+    for path, node in _nodes(DOCUMENT):
+        examples = node.get("examples", {})
+        if isinstance(examples, list):
+            bare = {key: part for key, part in node.items() if key != "examples"}
+            yield from ((path, bare, value) for value in examples)
+        elif "schema" in node:
+            yield from ((f"{path}/{name}", node["schema"], shared[name]["value"]) for name in examples)
+        if "schema" in node and "example" in node:
+            yield path, node["schema"], node["example"]
+
+
+EXAMPLES = list(_examples())
 
 
 def test_examples_fit_their_schemas():
@@ -123,16 +128,12 @@ def test_every_body_has_an_example():
     for methods in DOCUMENT["paths"].values():
         for operation in methods.values():
             content = operation.get("requestBody", {}).get("content", {}).get("application/json")
-            if (
-                content
-                and not ({"example", "examples"} & content.keys())
-                and not _schema_has_example(content["schema"])
-            ):
+            if content and not ({"example", "examples"} & content.keys()) and not _has_example(content["schema"]):
                 missing.append(operation["operationId"])
     assert missing == []
 
 
-def _schema_has_example(schema):
+def _has_example(schema):
     name = schema.get("$ref", "").rpartition("/")[2]
     return "examples" in (DOCUMENT["components"]["schemas"][name] if name else schema)
 

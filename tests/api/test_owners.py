@@ -1,8 +1,10 @@
 """Account owners through the API: every edge case of the documented product, with real messages and real evaluation."""
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import text
 
 T0 = datetime(2026, 3, 1, 9, tzinfo=UTC)
 
@@ -320,3 +322,22 @@ async def test_newer_data_shows_as_settling_until_it_is_evaluated(tell, client, 
 
     assert (early["settling"], early["owner"]) == (True, None)
     assert brief(await owner()) == ("user-1", "trait", "resolved")
+
+
+async def test_a_changed_owner_is_announced_once_with_before_and_after(tell, choose, client, database, workspace):
+    await tell(joins("user-1", 0), joins("user-2", 0), says("user-1", 1))
+    hook = await client.post(
+        "/api/v1/webhooks", json={"url": "https://hooks.example.com/in", "types": ["account.owner_changed"]}
+    )
+    assert hook.status_code == 201, hook.text
+
+    await choose("user-2")
+    await choose("user-2", source="manual")
+
+    async with database.transaction(workspace) as db:
+        letters = [json.loads(body) for body in (await db.execute(text("select body from deliveries"))).scalars()]
+    assert [letter["type"] for letter in letters] == ["account.owner_changed"]
+    data = letters[0]["data"]
+    assert (data["previousOwner"]["externalId"], data["newOwner"]["externalId"]) == ("user-1", "user-2")
+    assert (data["source"], data["reason"]) == ("api", 'User "user-2" was chosen through the API.')
+    assert data["account"]["externalId"] == "acme"

@@ -1,5 +1,6 @@
 """The tables of the documentation that the code knows best: `python -m tests.architecture.tables` rewrites them."""
 
+import ast
 import importlib
 import pkgutil
 from pathlib import Path
@@ -57,9 +58,23 @@ def jobs_table():
 
 
 def error_codes():
-    """Every stable code an answer may carry."""
+    """Every stable code an answer may carry: of refusals, and of the verdicts on single messages."""
     import_everything()
-    return {kind.code for kind in family(DomainError) if kind.__module__.startswith("app.")}
+    return {kind.code for kind in family(DomainError) if kind.__module__.startswith("app.")} | message_codes()
+
+
+def message_codes():
+    """The codes of verdicts, where they are data: what schemas raise, what pydantic's own findings become."""
+    from app.api import intake
+    from app.domain import messages
+
+    calls = (node for path in (ROOT / "app").rglob("*.py") for node in ast.walk(ast.parse(path.read_text())))
+    raised = {
+        node.args[0].value
+        for node in calls
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "PydanticCustomError"
+    }
+    return raised | set(intake.CODES.values()) | {messages.DUPLICATE.code, messages.MISUSED.code}
 
 
 DOCUMENTS = {ROOT / "docs" / "settings.md": settings_table, ROOT / "docs" / "jobs.md": jobs_table}

@@ -1,6 +1,7 @@
 """Habits no linter knows: who may open a transaction, whose rows a query reads, where settings are made."""
 
 import ast
+import re
 from pathlib import Path
 from textwrap import dedent
 
@@ -34,7 +35,6 @@ WAITS = {"sleep", "outbound", "to_thread", "open_connection", "read_text", "writ
 # What a query may take in the workspace's place, because it names the workspace itself.
 CARRIERS = {"ApiKey", "Caller", "Lease"}
 UNSCOPED = {
-    "app/db/events.py:ensure_partitions": "tables, not rows",
     "app/db/jobs/claim.py:claim": "the pump works for every workspace; the claim names those it takes from",
     "app/db/jobs/claim.py:workspaces_with_work": "the pump asks whose work is due",
     "app/db/jobs/sweep.py:spent": "the pump frees what dead workers held, whoever's it was",
@@ -101,6 +101,11 @@ def unscoped_queries(code):
     return found
 
 
+def stars(text):
+    """Places that take whatever columns a table has today."""
+    return re.findall(r"select \*\s+from (?!unnest)|returning (?:\w+\.)?\*", text, re.IGNORECASE)
+
+
 def uses(code, *names):
     return any(
         getattr(node, "attr", getattr(node, "id", getattr(node, "name", ""))) in names for node in ast.walk(code)
@@ -136,6 +141,12 @@ def test_every_query_names_its_workspace():
     found = {f"{name_of(path)}:{name}" for path in in_rooms("db") for name in unscoped_queries(tree(path))}
     assert sorted(found - UNSCOPED.keys()) == []
     assert sorted(UNSCOPED.keys() - found) == [], "these are no exceptions any more"
+
+
+def test_queries_name_their_columns():
+    """A star makes every pooled connection fail once when a migration adds a column."""
+    starred = [name_of(path) for path in in_rooms("db") if stars(path.read_text())]
+    assert starred == []
 
 
 def test_only_the_bell_rings():
@@ -177,6 +188,11 @@ class TestTheRulesAreSeenToFail:
             async def also_right(db: Session, lease: Lease): ...
         """
         assert unscoped_queries(snippet(code)) == ["all_accounts"]
+
+    def test_a_star(self):
+        assert stars("select * from accounts")
+        assert stars("insert into a values (1) returning a.*")
+        assert not stars("select * from unnest($1::text[])")
 
     def test_a_second_bell(self):
         assert uses(snippet("await redis.enqueue_job('x')"), "enqueue_job")

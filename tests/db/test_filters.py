@@ -134,7 +134,7 @@ async def answers(database, workspace_id, trees, now):
     return [{row[0]: row[ix + 1] for row in found} for ix in range(len(trees))]
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
 @given(source=TREES, now=st.sampled_from(NOWS))
 async def test_both_engines_give_every_account_the_same_answer(database, populated, source, now):
     tree = filters.parse(source)

@@ -40,52 +40,55 @@ def want(workspaces, **changes):
     )
 
 
-@pytest.fixture
-def queue(database, workspace):
+class Queue:
     """A short hand for transactions around the functions under test."""
 
-    class Queue:
-        async def put(self, *promises, **options):
-            async with database.transaction(workspace) as db:
-                await jobs.put(db, workspace, promises, **options)
+    def __init__(self, database, workspace):
+        self.database, self.workspace = database, workspace
 
-        async def claim(self, **changes):
-            async with database.pump_transaction() as db:
-                return await jobs.claim(db, want([workspace], **changes))
+    async def put(self, *promises, **options):
+        async with self.database.transaction(self.workspace) as db:
+            await jobs.put(db, self.workspace, promises, **options)
 
-        async def run(self, verb, *args, **options):
-            async with database.transaction(workspace) as db:
-                return await verb(db, *args, **options)
+    async def claim(self, **changes):
+        return await self.pump(jobs.claim, want([self.workspace], **changes))
 
-        async def pump(self, verb, *args, **options):
-            async with database.pump_transaction() as db:
-                return await verb(db, *args, **options)
+    async def run(self, verb, *args, **options):
+        async with self.database.transaction(self.workspace) as db:
+            return await verb(db, *args, **options)
 
-        async def rows(self):
-            async with database.transaction(workspace) as db:
-                found = await db.execute(text("select * from jobs order by id"))
-                return [dict(row) for row in found.mappings()]
+    async def pump(self, verb, *args, **options):
+        async with self.database.pump_transaction() as db:
+            return await verb(db, *args, **options)
 
-        async def states(self):
-            return [row["state"] for row in await self.rows()]
+    async def rows(self):
+        async with self.database.transaction(self.workspace) as db:
+            found = await db.execute(text("select * from jobs order by id"))
+            return [dict(row) for row in found.mappings()]
 
-        async def sql(self, statement, **values):
-            async with database.transaction(workspace) as db:
-                await db.execute(text(statement), values)
+    async def states(self):
+        return [row["state"] for row in await self.rows()]
 
-        async def lapse(self):
-            await self.sql("update jobs set lease_until = now() - interval '1 second' where state = 'leased'")
+    async def sql(self, statement, **values):
+        async with self.database.transaction(self.workspace) as db:
+            await db.execute(text(statement), values)
 
-        async def hasten(self):
-            await self.sql("update jobs set run_at = now() where state = 'ready'")
+    async def lapse(self):
+        await self.sql("update jobs set lease_until = now() - interval '1 second' where state = 'leased'")
 
-        async def sweep(self):
-            return await self.pump(jobs.sweep, only_workspace=workspace)
+    async def hasten(self):
+        await self.sql("update jobs set run_at = now() where state = 'ready'")
 
-        async def spent(self):
-            return await self.pump(jobs.spent, only_workspace=workspace)
+    async def sweep(self):
+        return await self.pump(jobs.sweep, only_workspace=self.workspace)
 
-    return Queue()
+    async def spent(self):
+        return await self.pump(jobs.spent, only_workspace=self.workspace)
+
+
+@pytest.fixture
+def queue(database, workspace):
+    return Queue(database, workspace)
 
 
 async def test_a_promise_is_claimed_once_and_done(queue):
@@ -170,15 +173,18 @@ async def test_a_stale_worker_changes_nothing(queue, verb):
     assert await queue.states() == ["done"]
 
 
-async def test_effects_of_a_fenced_worker_are_rolled_back_with_its_completion(queue, database, workspace):
+async def test_effects_of_a_fenced_worker_are_rolled_back_with_its_completion(queue, workspace):
     await queue.put(Count(1))
     (stale,) = await queue.claim()
     await queue.lapse()
     await queue.sweep()
+
+    async def work(db):
+        await jobs.put(db, workspace, [Count(99)])
+        await jobs.complete(db, stale)
+
     with pytest.raises(Fenced):
-        async with database.transaction(workspace) as db:
-            await jobs.put(db, workspace, [Count(99)])
-            await jobs.complete(db, stale)
+        await queue.run(work)
     assert await queue.states() == ["ready"]
 
 

@@ -86,7 +86,7 @@ async def test_the_story_is_told_once_however_often_it_is_loaded(
     assert any(row["owner.lastReceivedMessageAt"] for row in first["accounts"])
     alerts = Counter((alert["indicator"]["name"], alert["state"]) for alert in first["alerts"])
     assert 20 <= alerts["Owner gone quiet", "active"] <= 30
-    assert alerts["Outgrowing the Starter plan", "active"] >= 3
+    assert alerts["Outgrowing the Team plan", "active"] >= 3
     assert all(alert["state"] == "active" and alert["assignee"] for alert in first["alerts"])
     assert heard
 
@@ -102,8 +102,8 @@ async def test_the_story_is_told_once_however_often_it_is_loaded(
 
     await demo.remove(url, key, say=heard.append)
     assert "is gone" in heard[-1]
-    with pytest.raises(Rejected, match="401"):
-        await asyncio.to_thread(Client(url, key).call, "GET", "/workspace")
+    with Client(url, key) as client, pytest.raises(Rejected, match="401"):
+        await asyncio.to_thread(client.call, "GET", "/workspace")
 
 
 async def test_a_workspace_is_deleted_with_everything_in_it_and_only_if_it_is_named(
@@ -151,14 +151,13 @@ async def test_only_an_administrator_may_delete_a_workspace(make_client, workspa
 
 
 async def test_refusals_and_outages_are_told_apart(url, workspace, make_key, monkeypatch):
-    client = Client(url, await make_key(workspace, "read"))
-    with pytest.raises(NotFound, match="404"):
-        await asyncio.to_thread(client.call, "GET", "/accounts/nobody")
-    with pytest.raises(Rejected, match="403"):
-        await asyncio.to_thread(client.call, "PATCH", "/workspace", {})
-    client.close()
+    with Client(url, await make_key(workspace, "read")) as client:
+        with pytest.raises(NotFound, match="404"):
+            await asyncio.to_thread(client.call, "GET", "/accounts/nobody")
+        with pytest.raises(Rejected, match="403"):
+            await asyncio.to_thread(client.call, "PATCH", "/workspace", {})
     monkeypatch.setattr("app.demo.client.PAUSE", 0)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    with pytest.raises(Unavailable, match="6 tries"):
-        await asyncio.to_thread(Client(f"http://127.0.0.1:{port}", "key").call, "GET", "/workspace")
+    with Client(f"http://127.0.0.1:{port}", "key") as client, pytest.raises(Unavailable, match="6 tries"):
+        await asyncio.to_thread(client.call, "GET", "/workspace")

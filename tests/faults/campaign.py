@@ -67,7 +67,7 @@ class Outcome:
 
 @contextlib.contextmanager
 def place():
-    """A folder for worlds; short, because it holds sockets. Compiled code is shared by the worlds in it."""
+    """A folder for worlds; its name is short, because it holds sockets."""
     with tempfile.TemporaryDirectory(prefix="stw-faults-", dir="/tmp") as folder:
         yield Path(folder)
 

@@ -1,19 +1,28 @@
-"""Starts one process of Steward for a campaign: in a hurry always, and careless when a control asks for it.
+"""Starts processes of Steward for a campaign: warm, in a hurry, and careless when a control asks for it.
 
-    python -m tests.faults.launch [--careless receipts|leases] [--die-at POINT] serve --fd 3
+    python -m tests.faults.launch [receipts|leases]      then one JSON object a line, in and out
 
-In a hurry: leases of seconds instead of a minute and retries of seconds instead of hours, so that what takes three days
-fits into three minutes. Nothing else differs from `steward serve` and `steward work`.
+*Warm*: one process imports the application and forks at every request to start, because a process that is killed every
+few seconds would otherwise spend its life importing. *In a hurry*: leases of seconds instead of a minute and retries of
+seconds instead of hours, so that three days fit into three minutes. Nothing else differs from `steward serve` and
+`steward work`, whose own entry is what runs.
 """
 
-import argparse
 import importlib
+import json
 import os
+import random
+import signal
 import sys
+import time
+from typing import NoReturn
 
 from sqlalchemy import text
 
-LEASE_SECONDS = 5.0
+from app.embedded.child import die_with
+
+LEASE_SECONDS = 5.0  # a twelfth of the real one
+MOST_CRASHES = 36  # twelve times the real one: a job meets twelve times as many deaths of workers
 RETRY_WAITS = (0, 0.5, 1, 1, 2, 2, 3, 3, 3, 3)
 DIED = 86
 
@@ -26,6 +35,7 @@ def hurry():
     assert len(RETRY_WAITS) == WEBHOOKS.attempts
     object.__setattr__(WEBHOOKS, "waits", RETRY_WAITS)
     Pump.__init__.__kwdefaults__["lease_seconds"] = LEASE_SECONDS
+    importlib.import_module("app.db.jobs.sweep").MAX_CRASHES = MOST_CRASHES
 
 
 def forget_receipts():
@@ -68,9 +78,10 @@ def _reword(module, name, *changes):
     setattr(module, name, text(words))
 
 
-def die_at(point):
-    """End the API at a named point of taking in a batch, the first time it is passed."""
+def arm(point):
+    """End the process at a named point, the first time it is passed: one of the workers' own, or one of the API."""
     from app.api import group_commit
+    from app.workers import faults
 
     record, commit = group_commit.ingest.record, group_commit.GroupCommit._commit
 
@@ -87,26 +98,68 @@ def die_at(point):
     elif point == "ingest.after_commit":
         group_commit.GroupCommit._commit = unanswered
     else:
-        raise SystemExit(f"no such point: {point}")
+        faults._NAME, faults._NTH = point, "1"  # what STEWARD_CRASH_AT would have set
 
 
 CARELESS = {"receipts": forget_receipts, "leases": forget_leases}
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--careless", choices=CARELESS)
-    parser.add_argument("--die-at")
-    known, rest = parser.parse_known_args()
-    hurry()
-    if known.careless:
-        CARELESS[known.careless]()
-    if known.die_at:
-        die_at(known.die_at)
+def start(words, log, die_at=None) -> int:
+    """Fork a process that is `steward WORDS`; its id."""
+    parent = os.getpid()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            _become(words, log, parent, die_at)
+        finally:
+            os._exit(1)
+    return pid
+
+
+def _become(words, log, parent, die_at) -> NoReturn:
+    os.setsid()
+    die_with(parent, signal.SIGKILL)
+    for number, name, flags in ((0, os.devnull, os.O_RDONLY), (1, log, _APPEND), (2, log, _APPEND)):
+        os.dup2(os.open(name, flags, 0o600), number)
+    random.seed()  # or all would draw the same
+    if die_at is not None:
+        arm(die_at)
     from app.cli import main as steward
 
-    sys.argv = ["steward", *rest]
-    steward()
+    sys.argv = ["steward", *words]
+    try:
+        steward()
+    except SystemExit as ended:
+        sys.stderr.flush()
+        os._exit(ended.code if isinstance(ended.code, int) else 1)
+    os._exit(0)
+
+
+_APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+
+
+def wait(pid, seconds=30.0):
+    """The exit code of a process once it has ended, negative when a signal ended it; None when it does not end."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        if ended:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.005)
+    return None
+
+
+def main():
+    for name in ("app.cli", "app.main", "app.workers.main", "app.workers.faults", "uvicorn", "uvloop", "httptools"):
+        importlib.import_module(name)
+    hurry()
+    for name in sys.argv[1:]:
+        CARELESS[name]()
+    print(json.dumps("ready"), flush=True)
+    for line in sys.stdin:
+        asked = json.loads(line)
+        answer = wait(asked["wait"]) if "wait" in asked else start(**asked)
+        print(json.dumps(answer), flush=True)
 
 
 if __name__ == "__main__":

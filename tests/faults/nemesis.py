@@ -62,7 +62,7 @@ def _hit(world, blow):
     if blow.what == "kill":
         world.kill(blow.whom)
         time.sleep(blow.down)
-        world.again(blow.whom)
+        world.start(blow.whom)
     elif blow.what == "flush":
         world.flush_valkey()
     elif blow.what == "valkey":

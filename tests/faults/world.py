@@ -1,8 +1,11 @@
 """The stage of a campaign: PostgreSQL, Valkey, one API, two workers and a receiver, each a process to be killed."""
 
+import contextlib
+import json
 import os
 import signal
 import socket
+import subprocess
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,6 +19,7 @@ from app.embedded import processes
 ROOT = Path(__file__).parents[2]
 MASTER = "a master key for campaigns, 0123456789 abcdef"
 WORKERS = ("worker-1", "worker-2")
+LOGS = ("launch", "receiver", "api", *WORKERS)
 
 
 class World:
@@ -27,25 +31,25 @@ class World:
     def __init__(self, folder, *, seed=0, careless=None):
         self.folder = Path(folder)
         self.log = self.folder / "received.jsonl"
-        self.children = {}
-        self.killed = 0
-        self._seed = seed
+        self.pids = {}
+        self._seed = str(seed)
         self._careless = careless
         self._stack = ExitStack()
 
     def __enter__(self):
         with ExitStack() as stack:
-            self.postgres = stack.enter_context(embedded.postgres_server(self.folder))
+            self.postgres = stack.enter_context(embedded.postgres_server(self.folder, fast=True))
             self.valkey = stack.enter_context(embedded.valkey_server(self.folder))
             config = Config(ROOT / "alembic.ini")
             config.attributes["url"] = self.postgres.url
             command.upgrade(config, "head")
             self._api_socket, self._hook_socket = (stack.enter_context(_listening()) for _ in range(2))
-            receiver = [sys.executable, "-m", "tests.faults.receiver"]
-            self._add(
-                "receiver", [*receiver, str(self._hook_socket.fileno()), str(self.log), str(self._seed)], keep=True
+            stack.enter_context(
+                _ended(self._spawn("receiver", str(self._hook_socket.fileno()), str(self.log), self._seed))
             )
-            stack.enter_context(embedded.running(self.children["receiver"]))
+            careless = [self._careless] if self._careless else []
+            launcher = self._spawn("launch", *careless, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            self._launcher = Launcher(stack.enter_context(_ended(launcher)))
             self._stack = stack.pop_all()
         return self
 
@@ -65,18 +69,16 @@ class World:
         """Start processes of Steward: `api`, `worker-1`, `worker-2`. `die_at` names a point where they end."""
         for name in names:
             words = ["serve", "--fd", str(self._api_socket.fileno())] if name == "api" else ["work"]
-            self._add(name, [*_launcher(name, self._careless, die_at), *words], keep=name == "api", die_at=die_at)
-            self._stack.enter_context(embedded.running(self.children[name]))
+            self.pids[name] = self._launcher.ask(words=words, log=str(self._log(name)), die_at=die_at)
 
     def kill(self, name):
         """kill -9."""
-        os.kill(self.children[name].pid, signal.SIGKILL)
-        self.children[name].stop()  # it is gone already: collects what is left of it
-        self.killed += 1
+        os.kill(self.pids[name], signal.SIGKILL)
+        self.wait(name)
 
-    def again(self, name):
-        """Start what was killed."""
-        self.children[name].start()
+    def wait(self, name):
+        """The exit code of a process that ends by itself, once it has; None when it does not."""
+        return self._launcher.ask(wait=self.pids.pop(name))
 
     def crash_postgres(self):
         """Immediate shutdown: no checkpoint, every connection cut; then a start with recovery."""
@@ -101,54 +103,64 @@ class World:
 
     def last_words(self):
         """The ends of all logs, for whoever must find out what went wrong."""
-        return "\n\n".join(f"--- {name}\n{processes.last_words(self._log(name), 30)}" for name in self.children)
+        return "\n\n".join(f"--- {name}\n{processes.last_words(self._log(name), 30)}" for name in LOGS)
 
-    def wait(self, name, seconds=30.0):
-        """The exit code of a process that is expected to end by itself."""
-        process = self.children[name]._process
-        return process.wait(seconds)
-
-    def _add(self, name, command, *, keep, die_at=None):
-        sockets = [self._api_socket.fileno(), self._hook_socket.fileno()] if keep else []
-
-        def spawn():
-            with processes.log_file(self._log(name)) as log:
-                return processes.spawn(
-                    command,
-                    death_signal=signal.SIGKILL,
-                    environment=self._environment(die_at),
-                    output=log,
-                    keep=sockets,
-                )
-
-        self.children[name] = embedded.Server(name, "", spawn, stop=[(signal.SIGTERM, 10.0)])
-
-    def _environment(self, die_at):
-        kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    def _environment(self):
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("STEWARD_")}
         return {
-            **{name: value for name, value in kept.items() if not name.startswith("STEWARD_")},
+            **kept,
             "PYTHONPATH": str(ROOT),
-            "PYTHONPYCACHEPREFIX": str(self.folder.parent / "bytecode"),  # a process starts every second
             "STEWARD_DATABASE_URL": self.postgres.url,
             "STEWARD_REDIS_URL": self.valkey.url,
             "STEWARD_SECRET_KEY": MASTER,
             "STEWARD_OUTBOUND_ALLOW": '["127.0.0.1"]',
             "STEWARD_OUTBOUND_TIMEOUT_SECONDS": "2",
             "STEWARD_LOG_LEVEL": "warning",
-            "STEWARD_CRASH_AT": f"{die_at}:1" if die_at else "",
         }
+
+    def _spawn(self, name, *words, **pipes):
+        command = [sys.executable, "-m", f"tests.faults.{name}", *words]
+        sockets = [self._api_socket.fileno(), self._hook_socket.fileno()]
+        with processes.log_file(self._log(name)) as log:
+            return subprocess.Popen(
+                [*processes.launcher(signal.SIGKILL), *command],
+                stderr=log,
+                env=self._environment(),
+                pass_fds=sockets,
+                start_new_session=True,
+                **{"stdin": subprocess.DEVNULL, "stdout": log, **pipes},
+            )
 
     def _log(self, name):
         return self.folder / f"{name}.log"
 
 
-def _launcher(name, careless, die_at):
-    words = [sys.executable, "-m", "tests.faults.launch"]
-    if careless == ("receipts" if name == "api" else "leases"):
-        words += ["--careless", careless]
-    if die_at and name == "api":
-        words += ["--die-at", die_at]
-    return words
+class Launcher:
+    """The warm process that forks the others; asked and answered by lines."""
+
+    def __init__(self, process):
+        self._process = process
+        self._answer()
+
+    def ask(self, **what):
+        self._process.stdin.write(json.dumps(what) + "\n")
+        self._process.stdin.flush()
+        return self._answer()
+
+    def _answer(self):
+        line = self._process.stdout.readline()
+        assert line, "the launcher has ended; see launch.log"
+        return json.loads(line)
+
+
+@contextlib.contextmanager
+def _ended(process):
+    """Kill a child on the way out; its own children end with it."""
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
 
 
 def _listening():

@@ -20,51 +20,52 @@ class Chore(Job):
     endpoint_id: str | None = None
 
 
+class Chores:
+    """`run` is what is done; `started` and `buried` remember the numbers of the jobs."""
+
+    def __init__(self, database, workspace, monkeypatch):
+        self.database, self.workspace, self.monkeypatch = database, workspace, monkeypatch
+        self.started, self.buried = [], []
+
+    async def run(self, job, rt, lease):
+        """Nothing, unless a test says otherwise."""
+
+    async def handle(self, job, rt, lease):
+        self.started.append(job.number)
+        await self.run(job, rt, lease)
+
+    async def bury(self, db, job, lease, now):
+        self.buried.append(job.number)
+
+    def register(self, *, timeout=30.0):
+        self.monkeypatch.setitem(HANDLERS, Chore.kind, Handler(Chore, self.handle, timeout, self.bury))
+
+    async def put(self, *numbers, endpoint=None):
+        async with self.database.transaction(self.workspace) as db:
+            await jobs.put(db, self.workspace, [Chore(number, endpoint) for number in numbers])
+
+    async def rows(self):
+        async with self.database.transaction(self.workspace) as db:
+            found = await db.execute(text("select * from jobs where kind = 'test.chore' order by id"))
+            return [dict(row) for row in found.mappings()]
+
+    async def states(self):
+        return [row["state"] for row in await self.rows()]
+
+    async def sql(self, statement, **values):
+        async with self.database.transaction(self.workspace) as db:
+            await db.execute(text(statement), values)
+
+    async def hasten(self):
+        await self.sql("update jobs set run_at = now() where state = 'ready'")
+
+    async def lapse(self):
+        await self.sql("update jobs set lease_until = now() - interval '1 second' where state = 'leased'")
+
+
 @pytest.fixture
 def chores(monkeypatch, database, workspace):
-    """`chores.run` is what is done; `chores.started` remembers every start."""
-
-    class Chores:
-        started: list = []
-        timeout = 30.0
-        buried: list = []
-
-        async def run(self, job, rt, lease):
-            """Nothing, unless a test says otherwise."""
-
-        async def put(self, *numbers, endpoint=None, workspace_id=workspace):
-            async with database.transaction(workspace_id) as db:
-                await jobs.put(db, workspace_id, [Chore(number, endpoint) for number in numbers])
-
-        async def rows(self, workspace_id=workspace):
-            async with database.transaction(workspace_id) as db:
-                found = await db.execute(text("select * from jobs where kind = 'test.chore' order by id"))
-                return [dict(row) for row in found.mappings()]
-
-        async def states(self):
-            return [row["state"] for row in await self.rows()]
-
-        async def sql(self, statement, **values):
-            async with database.transaction(workspace) as db:
-                await db.execute(text(statement), values)
-
-        async def hasten(self):
-            await self.sql("update jobs set run_at = now() where state = 'ready'")
-
-        async def lapse(self):
-            await self.sql("update jobs set lease_until = now() - interval '1 second' where state = 'leased'")
-
-        def register(self):
-            async def handle(job, rt, lease):
-                self.started.append(job.number)
-                await self.run(job, rt, lease)
-
-            async def bury(db, job, lease, now):
-                self.buried.append(job.number)
-
-            monkeypatch.setitem(HANDLERS, Chore.kind, Handler(Chore, handle, self.timeout, bury))
-
-    chores = Chores()
-    chores.started, chores.buried = [], []
+    """Jobs of a kind of their own, in this test's workspace."""
+    chores = Chores(database, workspace, monkeypatch)
     chores.register()
     return chores

@@ -83,8 +83,8 @@ async def test_a_handler_has_a_deadline(crew, chores, workspace):
     async def run(job, rt, lease):
         await asyncio.sleep(60)
 
-    chores.run, chores.timeout = run, 0.05
-    chores.register()
+    chores.run = run
+    chores.register(timeout=0.05)
     await chores.put(1)
     await crew.drain(only_workspace=workspace)
     (row,) = await chores.rows()
@@ -110,7 +110,7 @@ async def test_one_poison_does_not_hold_up_the_others(crew, chores, workspace):
 
 
 async def test_a_stalled_worker_is_fenced_and_its_work_stopped(runtime, chores, workspace):
-    """As under SIGSTOP: the lease lapses, another takes over, and what the first writes after that counts for nothing."""
+    """As under SIGSTOP: the lease lapses, another takes over, and nothing the first writes after that counts."""
     gate, seen = asyncio.Event(), []
 
     async def run(job, rt, lease):
@@ -145,8 +145,8 @@ async def test_a_heartbeat_that_finds_the_lease_gone_stops_the_work(runtime, cho
             stopped.set()
             raise
 
-    chores.run, chores.timeout = run, 60
-    chores.register()
+    chores.run = run
+    chores.register(timeout=60)
     await chores.put(1, 2)
     crew = Crew(runtime)
     await crew.hire(only_workspace=workspace)
@@ -165,8 +165,7 @@ async def test_a_heartbeat_that_finds_the_lease_gone_stops_the_work(runtime, cho
 
 async def test_without_the_database_work_stops_before_its_lease_can_lapse(runtime, chores, workspace, monkeypatch):
     chores.run = lambda job, rt, lease: asyncio.sleep(60)
-    chores.timeout = 60
-    chores.register()
+    chores.register(timeout=60)
     await chores.put(1)
     crew = Crew(runtime, lease_seconds=0.3)
     await crew.hire(only_workspace=workspace)

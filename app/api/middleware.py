@@ -122,7 +122,7 @@ def _request_id(scope: ASGIScope) -> str:
     """The caller's own id for the request when it is a sane one, else a new one."""
     for name, value in scope["headers"]:
         if name == b"x-request-id" and 0 < len(value) <= LONGEST_REQUEST_ID:
-            text = value.decode("latin-1")
+            text: str = value.decode("latin-1")
             if text.isascii() and text.replace("-", "").replace("_", "").replace(".", "").isalnum():
                 return text
     return new_id().hex

@@ -149,7 +149,7 @@ def _operations(found: dict[str, Any], routes: list[APIRoute]) -> Iterator[tuple
     for route in routes:
         if not route.include_in_schema:
             continue
-        for method in sorted(route.methods):
+        for method in sorted(route.methods or ()):
             yield route, found["paths"][route.path_format][method.lower()]
 
 

@@ -12,7 +12,7 @@ class BadRequest(Malformed):
 class BadEncoding(Malformed):
     """The compressed body cannot be read."""
 
-    code = "invalid_encoding"
+    code = "invalid_compression"
 
 
 class NoSuchRoute(DomainError):

@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -29,18 +29,21 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from app.domain.fields import Fact, Op, Type
-from app.domain.filters.tree import FAR, NEGATIVES, AllOf, AnyOf, Leaf, Not, Operand, Tree, leaves, span, turns
+from app.domain.filters.tree import FAR, NEGATIVES, AllOf, AnyOf, Leaf, Not, Operand, Span, Tree, leaves, span, turns
 from app.domain.models import Account, AccountFacts
 
 NOTHING: Final[ColumnElement[Any]] = literal_column("'null'::jsonb")
 Condition = ColumnElement[bool]
+Clock = datetime | ColumnElement[datetime]  # an instant, or the parameter it will be given as
+ZERO: Final = datetime(2000, 1, 1, tzinfo=UTC)  # any instant: relative spans are measured from it
+INSTANT: Final = DateTime(timezone=True)
 TABLES: Final = {"accounts": Account.__table__, "account_facts": AccountFacts.__table__}
 PLAIN: Final[ColumnElement[Any]] = literal_column(
     "('string', 'number', 'boolean')"
 )  # kinds of JSON with a text of their own
 
 
-def holds(tree: Tree, now: datetime) -> Condition:
+def holds(tree: Tree, now: Clock) -> Condition:
     """Whether the filter holds for a row at `now`; never null."""
     match tree:
         case Leaf():
@@ -53,15 +56,10 @@ def holds(tree: Tree, now: datetime) -> Condition:
             return or_(false(), *(holds(part, now) for part in parts))
 
 
-def next_change(tree: Tree, now: datetime) -> ColumnElement[datetime] | None:
+def next_change(tree: Tree, now: Clock) -> ColumnElement[datetime] | None:
     """The earliest instant after `now` at which the clock alone may change a row's answer; None: it never does."""
     instants = [_later(leaf, turn, now) for leaf in leaves(tree) for turn in turns(leaf)]
     return func.least(*instants, type_=DateTime(timezone=True)) if instants else None
-
-
-def needs_accounts(tree: Tree) -> bool:
-    """Whether any condition reads `accounts` rather than `account_facts`."""
-    return any(leaf.fact.table == "accounts" for leaf in leaves(tree))
 
 
 def value(fact: Fact, reading: Type | None = None) -> ColumnElement[Any]:
@@ -91,14 +89,14 @@ def _word(column: ColumnElement[Any], key: str, reading: Type) -> ColumnElement[
     return case((and_(plain, word == "true"), true()), (and_(plain, word == "false"), false()))
 
 
-def _leaf(leaf: Leaf, now: datetime) -> Condition:
+def _leaf(leaf: Leaf, now: Clock) -> Condition:
     found = value(leaf.fact, leaf.reading)
     positive = NEGATIVES.get(leaf.op)
     answer = _positive(leaf, positive or leaf.op, found, now)
     return answer if positive is None else not_(answer)
 
 
-def _positive(leaf: Leaf, op: Op, found: ColumnElement[Any], now: datetime) -> Condition:
+def _positive(leaf: Leaf, op: Op, found: ColumnElement[Any], now: Clock) -> Condition:
     """`is not null and …` keeps plain columns usable by their indexes; computed values are computed once."""
     if op is Op.IS_SET:
         return found.is_not(None)
@@ -110,7 +108,7 @@ def _positive(leaf: Leaf, op: Op, found: ColumnElement[Any], now: datetime) -> C
     return func.coalesce(compared, false())
 
 
-def _compare(leaf: Leaf, op: Op, found: ColumnElement[Any], now: datetime) -> Condition:
+def _compare(leaf: Leaf, op: Op, found: ColumnElement[Any], now: Clock) -> Condition:
     match leaf.reading:
         case Type.DATETIME:
             return _within(leaf, found, now)
@@ -126,21 +124,29 @@ def _compare(leaf: Leaf, op: Op, found: ColumnElement[Any], now: datetime) -> Co
             return COMPARISONS[op](found, leaf.operand, Uuid())
 
 
-def _within(leaf: Leaf, found: ColumnElement[Any], now: datetime) -> Condition:
-    wanted = span(leaf, now)
+def _within(leaf: Leaf, found: ColumnElement[Any], now: Clock) -> Condition:
     bounds = []
+    wanted = span(leaf, ZERO)
     if wanted.start is not None:
-        bounds.append(found >= bindparam(None, wanted.start, type_=DateTime(timezone=True)))
+        bounds.append(found >= _bound(leaf, wanted.start, now))
     if wanted.end is not None:
-        bounds.append(found < bindparam(None, wanted.end, type_=DateTime(timezone=True)))
+        bounds.append(found < _bound(leaf, wanted.end, now))
     return and_(*bounds)
 
 
-def _later(leaf: Leaf, turn: Any, now: datetime) -> ColumnElement[datetime]:
+def _bound(leaf: Leaf, at: datetime, now: Clock) -> ColumnElement[datetime]:
+    """An end of a span: an instant, or for a relative condition as far from now as it is from zero."""
+    if isinstance(leaf.operand, Span):
+        return bindparam(None, at, type_=INSTANT)
+    if isinstance(now, datetime):
+        return bindparam(None, now + (at - ZERO), type_=INSTANT)
+    return now + bindparam(None, at - ZERO, type_=Interval)
+
+
+def _later(leaf: Leaf, turn: timedelta, now: Clock) -> ColumnElement[datetime]:
     at = value(leaf.fact, leaf.reading) + bindparam(None, turn, type_=Interval)
-    soonest = bindparam(None, now, type_=DateTime(timezone=True))
-    latest = bindparam(None, FAR, type_=DateTime(timezone=True))
-    return case((and_(at > soonest, at < latest), at))
+    soonest = bindparam(None, now, type_=INSTANT) if isinstance(now, datetime) else now
+    return case((and_(at > soonest, at < bindparam(None, FAR, type_=INSTANT)), at))
 
 
 def _one(operand: Operand, type_: Any) -> ColumnElement[Any]:

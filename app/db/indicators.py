@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final, cast
 from uuid import UUID
 
-from sqlalchemy import ARRAY, DateTime, Table, Uuid, any_, bindparam, func, insert, null, select, text, update
+from sqlalchemy import ARRAY, DateTime, Select, Table, Uuid, any_, bindparam, func, insert, null, select, text, update
 from sqlalchemy.dialects.postgresql import array
 
 from app.db import facts, filters
@@ -111,11 +112,20 @@ def _portions(trees: Sequence[Tree]) -> Iterator[tuple[int, Sequence[Tree]]]:
 async def _ask(
     db: Session, workspace_id: UUID, account_ids: Sequence[UUID], trees: Sequence[Tree], now: datetime
 ) -> Sequence[Any]:
+    asked = {"workspace": workspace_id, "accounts": list(account_ids), "now": now}
+    return list(await db.execute(_question(tuple(trees)), asked))
+
+
+@lru_cache(maxsize=64)
+def _question(trees: tuple[Tree, ...]) -> Select[*tuple[Any, ...]]:
+    """Building a statement for fifty indicators takes longer than answering it, so it is built once."""
+    now = bindparam("now", type_=DateTime(timezone=True))
     answers = array([filters.holds(tree, now) for tree in trees]).label("answers")
     instants = [at for tree in trees if (at := filters.next_change(tree, now)) is not None]
     later = func.least(*instants, type_=DateTime(timezone=True)) if instants else null()
     named = [leaf.fact for tree in trees for leaf in leaves(tree)]
-    asked = bindparam(None, list(account_ids), type_=ARRAY(Uuid))
     query = facts.joined(select(AccountFacts.account_id, answers, later.label("later")), named)
-    mine = query.where(AccountFacts.workspace_id == workspace_id, AccountFacts.account_id == any_(asked))
-    return list(await db.execute(mine))
+    return query.where(
+        AccountFacts.workspace_id == bindparam("workspace", type_=Uuid),
+        AccountFacts.account_id == any_(bindparam("accounts", type_=ARRAY(Uuid))),
+    )

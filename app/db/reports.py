@@ -122,8 +122,10 @@ def _after(keys: Sequence[_Key], after: Place, *, descending: bool) -> ColumnEle
     """Strictly after a place. A missing value is beyond every present one, and nothing is beyond it."""
     id_, place = AccountFacts.account_id, bindparam(None, after.id, type_=Uuid)
     if len(keys) == 1 and keys[0].present:
+        # Said twice: the first form uses an index on the key alone, the second one that has the id too.
+        start = keys[0].value <= keys[0].at(after.keys[0]) if descending else keys[0].value >= keys[0].at(after.keys[0])
         here, there = tuple_(keys[0].value, id_), tuple_(keys[0].at(after.keys[0]), place)
-        return here < there if descending else here > there
+        return and_(start, here < there if descending else here > there)
     same: list[ColumnElement[bool]] = []
     ways: list[ColumnElement[bool]] = []
     for key, text in zip(keys, after.keys, strict=True):

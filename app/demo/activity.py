@@ -10,7 +10,7 @@ from app.demo.cast import Firm, Person
 from app.demo.words import ACTIONS, DAY_BEGINS
 
 RHYTHM: Final = (1.0, 1.05, 1.05, 1.0, 0.85, 0.12, 0.08)  # Monday to Sunday
-MOST_A_DAY: Final = 4
+MOST_A_DAY: Final = 3
 RECENTLY: Final = (1.0, 5.5 * 24)
 """Hours ago that an owner who has not gone quiet was seen last, at most."""
 

@@ -8,7 +8,7 @@ from app.demo.cast import TEAM, Firm
 from app.demo.client import Client
 
 ROLES: Final = (("csm", "csm"), ("accountExecutive", "account_executive"))  # on the wire, in the story
-LARGE: Final = 200  # an account executive looks after accounts from this MRR on
+LARGE: Final = {"csm": 100, "accountExecutive": 200}  # from this MRR on, paying accounts have one
 
 INDICATORS: Final[tuple[dict[str, Any], ...]] = (
     {
@@ -53,12 +53,12 @@ def hire(client: Client) -> None:
 
 
 def portfolios(client: Client, firms: Iterable[Firm]) -> Iterator[tuple[str, dict[str, str]]]:
-    """The requests that give paying accounts a CSM, and large ones an executive, except where somebody holds the role."""
+    """The requests that give paying accounts a CSM and an executive, except where somebody holds the role."""
     held = {account["externalId"]: {role for role, _ in ROLES if account[role]} for account in client.rows("/accounts")}
     for number, firm in enumerate(firms):
         for role, group in ROLES:
             team = [colleague for colleague in TEAM if colleague.role == group]
-            wanted = firm.plot.status == "subscribed" and (role == "csm" or firm.mrr >= LARGE)
+            wanted = firm.plot.status == "subscribed" and firm.mrr >= LARGE[role]
             if wanted and role not in held.get(firm.external_id, set()):
                 member = team[number % len(team)].email
                 yield f"/accounts/{firm.external_id}/key-roles/{role}", {"member": member}

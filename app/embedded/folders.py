@@ -8,7 +8,7 @@ import stat
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from app.embedded.errors import CannotStart
@@ -93,6 +93,13 @@ def sockets(folder: Path, owner: int) -> Path:
     if len(f"{temporary}/{name}{LONGEST_NAME}".encode()) > LONGEST_SOCKET or not PLAIN.fullmatch(str(temporary)):
         temporary = Path("/tmp")  # noqa: S108 - the folder inside it is private, and its owner is checked
     return _known(private(temporary / name), {os.geteuid(), owner})
+
+
+def leave(sockets: Path, folder: Path) -> None:
+    """Remove a socket folder in the temporary folder, once the last server has left it."""
+    if sockets.parent != folder:
+        with suppress(OSError):
+            sockets.rmdir()
 
 
 def _known(folder: Path, owners: set[int]) -> Path:

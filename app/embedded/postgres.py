@@ -88,8 +88,11 @@ def postgres_server(data_dir: Path, *, fast: bool = False) -> Iterator[Server]:
             lambda process: _wait(cluster, process),
             stop=[(signal.SIGINT, 30.0), (signal.SIGQUIT, 5.0)],
         )
-        with running(server):
-            yield server
+        try:
+            with running(server):
+                yield server
+        finally:
+            folders.leave(cluster.sockets, home)
 
 
 def made_by(home: Path) -> int | None:

@@ -40,9 +40,12 @@ def valkey_server(data_dir: Path) -> Iterator[Server]:
                 raise CannotStart(f"Valkey did not start; the end of {log}:\n{processes.last_words(log)}")
 
         server = Server("Valkey", f"unix://{path}?db=0", spawn, wait, stop=[(signal.SIGTERM, 5.0)])
-        with running(server):
-            yield server
-        path.unlink(missing_ok=True)
+        try:
+            with running(server):
+                yield server
+        finally:
+            path.unlink(missing_ok=True)
+            folders.leave(path.parent, home)
 
 
 def _command(path: Path, home: Path) -> list[str]:

@@ -3,15 +3,18 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
+
+import orjson
 
 from app.db import alerts, facts, indicators
 from app.db.base import Session
 from app.domain import ids
 from app.domain.deliveries import Announcement
 from app.domain.fields import find
-from app.domain.filters import InvalidFilter, explain, leaves, parse
+from app.domain.filters import InvalidFilter, Tree, explain, leaves, parse
 from app.domain.indicators import (
     WITHDRAWN,
     Assignee,
@@ -59,12 +62,20 @@ async def judge(db: Session, workspace_id: UUID, account_ids: Sequence[UUID], *,
 
 def ready(row: Mapping[str, Any]) -> Indicator | None:
     """A stored indicator as it is judged; None when its filter uses words this release does not know: left alone."""
-    try:
-        tree = parse(row["filter"])
-    except InvalidFilter:
+    tree = _tree(orjson.dumps(row["filter"]))
+    if tree is None:
         return None
     assignee = Assignee(row["assignee"], row["assignee_member_id"])
     return Indicator(row["id"], row["name"], row["kind"], row["version"], tree, assignee)
+
+
+@lru_cache(maxsize=1024)
+def _tree(source: bytes) -> Tree | None:
+    """Read once: the same indicators are judged for every slice of accounts."""
+    try:
+        return parse(orjson.loads(source))
+    except InvalidFilter:
+        return None
 
 
 async def _apply(db: Session, workspace_id: UUID, changes: Changes, now: datetime) -> int:

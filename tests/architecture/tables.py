@@ -6,7 +6,9 @@ import pkgutil
 from pathlib import Path
 
 import app
-from app.domain import jobs
+from app.api import intake
+from app.api.problems import status_of
+from app.domain import jobs, messages
 from app.domain.errors import DomainError
 from app.settings import Settings
 
@@ -57,17 +59,23 @@ def jobs_table():
     return "\n".join(lines)
 
 
+def statuses():
+    """The HTTP statuses each refusal is answered with: one, unless two kinds share a code."""
+    import_everything()
+    found = {}
+    for kind in family(DomainError):
+        if kind.__module__.startswith("app."):
+            found.setdefault(kind.code, set()).add(status_of(kind))
+    return found
+
+
 def error_codes():
     """Every stable code an answer may carry: of refusals, and of the verdicts on single messages."""
-    import_everything()
-    return {kind.code for kind in family(DomainError) if kind.__module__.startswith("app.")} | message_codes()
+    return statuses().keys() | message_codes()
 
 
 def message_codes():
     """The codes of verdicts, where they are data: what schemas raise, what pydantic's own findings become."""
-    from app.api import intake
-    from app.domain import messages
-
     calls = (node for path in (ROOT / "app").rglob("*.py") for node in ast.walk(ast.parse(path.read_text())))
     raised = {
         node.args[0].value

@@ -1,6 +1,11 @@
 """The commands without a running Steward: they bring their own database, or say what is missing."""
 
+import asyncio
+
+import asyncpg
 import pytest
+
+from app.embedded import postgres
 
 from .conftest import steward
 
@@ -60,3 +65,27 @@ def test_the_doctor_names_what_is_broken(place):
     assert "BROKEN    The database cannot be reached" in looked.stdout
     assert "degraded  Redis cannot be reached" in looked.stdout
     assert secret not in looked.stdout
+
+
+def test_a_database_of_your_own_needs_no_superuser(place):
+    with postgres(place, fast=True) as url:
+        asyncio.run(
+            an_owner(url, "create role plain login createrole password 'plain'", "create database own owner plain")
+        )
+        own = f"postgresql://plain:plain@/own?{url.partition('?')[2]}"
+        secret = "0123456789abcdefghijklmnopqrstuvwxyz"
+        theirs = {"STEWARD_DATABASE_URL": own, "STEWARD_SECRET_KEY": secret, "STEWARD_PORT": "0"}
+        assert steward(place, "migrate", **theirs).returncode == 0
+        made = steward(
+            place, "keys", "create", "--workspace", "own", "--create-workspace", "--scope", "admin", **theirs
+        )
+        assert (made.returncode, made.stdout[:13]) == (0, "stw_live_adm_"), made.stderr
+        looked = steward(place, "doctor", **theirs)
+        assert (looked.returncode, "BROKEN" in looked.stdout) == (0, False), looked.stdout
+
+
+async def an_owner(url, *statements):
+    connection = await asyncpg.connect(url.replace("+asyncpg", ""))
+    for statement in statements:
+        await connection.execute(statement)
+    await connection.close()

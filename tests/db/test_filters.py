@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import and_, null, select, text
+from sqlalchemy import DateTime, and_, bindparam, null, select, text
 
 from app.db import filters as sql
 from app.domain import filters
@@ -120,10 +120,10 @@ def rows(*columns):
     return select(AccountFacts.account_id, *columns).join(Account, joined)
 
 
-async def fetch(database, workspace_id, query):
+async def fetch(database, workspace_id, query, **values):
     """Its rows."""
     async with database.transaction(workspace_id) as db:
-        return (await db.execute(query.where(AccountFacts.workspace_id == workspace_id))).all()
+        return (await db.execute(query.where(AccountFacts.workspace_id == workspace_id), values)).all()
 
 
 async def answers(database, workspace_id, trees, now):
@@ -135,13 +135,16 @@ async def answers(database, workspace_id, trees, now):
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
-@given(source=TREES, now=st.sampled_from(NOWS))
-async def test_both_engines_give_every_account_the_same_answer(database, populated, source, now):
+@given(source=TREES, now=st.sampled_from(NOWS), later_known=st.booleans())
+async def test_both_engines_give_every_account_the_same_answer(database, populated, source, now, later_known):
+    """Whether the clock is in the statement or given to it."""
     tree = filters.parse(source)
+    clock = bindparam("now", type_=DateTime(timezone=True)) if later_known else now
 
-    instant = sql.next_change(tree, now)
+    instant = sql.next_change(tree, clock)
     later = null() if instant is None else instant
-    found = await fetch(database, populated, rows(sql.holds(tree, now).label("holds"), later.label("later")))
+    query = rows(sql.holds(tree, clock).label("holds"), later.label("later"))
+    found = await fetch(database, populated, query, now=now)
 
     assert {row[0]: (row[1], row[2]) for row in found} == {
         account[0]: (filters.holds(tree, facts_of(account), now), filters.next_change(tree, facts_of(account), now))

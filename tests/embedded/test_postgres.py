@@ -105,6 +105,8 @@ def test_a_long_or_odd_path_works(folder, name):
         assert ask(url, "SELECT 1") == 1
     with postgres(folder / name, fast=True) as again:
         assert again == url
+    sockets = Path(url.partition("?host=")[2])
+    assert (len(str(sockets)) < 80, sockets.exists()) == (True, False)
 
 
 def test_data_of_a_version_that_is_not_here_is_refused_in_words(folder):

@@ -1,4 +1,4 @@
-"""Nothing acknowledged is lost and nothing happens twice while everything is killed; and the test that says so can fail."""
+"""Nothing acknowledged is lost and nothing happens twice while everything is killed; and that test can fail."""
 
 import pytest
 

@@ -10,7 +10,7 @@ from app.api.deps import Admin, Anyone, Now, Paged, Services, Tx
 from app.api.problems import problems
 from app.api.routing import Router
 from app.api.schemas.base import page
-from app.api.schemas.keys import KeyIn, KeyIssued, KeyOut, KeyPage, KeyRef, MeOut, RotationIn, WorkspaceRef
+from app.api.schemas.keys import SCOPES, KeyIn, KeyIssued, KeyOut, KeyPage, KeyRef, MeOut, RotationIn, WorkspaceRef
 from app.domain import ids
 from app.domain.cursors import InvalidCursor
 from app.domain.keys import ExpiryInThePast, KeyRevoked, UnknownKey
@@ -97,6 +97,6 @@ async def get_me(caller: Anyone, tx: Tx, now: Now) -> MeOut:
     return MeOut(
         workspace=WorkspaceRef.model_validate(workspace, extra="ignore"),
         key=KeyRef.model_validate(key, extra="ignore"),
-        scopes=sorted(caller.scopes),
+        scopes=[scope for scope in SCOPES if scope in caller.scopes],
         server_time=now,
     )

@@ -34,9 +34,8 @@ async def get_readiness(state: Services, response: Response) -> Readiness:
     found, bell = await asyncio.gather(readiness.of_database(state.database), state.bell_answers())
     ready = found.reachable and found.revision == found.wanted
     response.status_code = 200 if ready else 503
-    status = "degraded" if bell is False else "ready"
     return Readiness(
-        status=status if ready else "unready",
+        status="unready" if not ready else "degraded" if bell is False else "ready",
         database="ok" if found.reachable else "unreachable",
         schema_revision=found.revision,
         schema_wanted=found.wanted,

@@ -2,15 +2,16 @@
 
 from decimal import Decimal
 from typing import Annotated, Any, Literal
+from uuid import UUID
 
 from pydantic import ConfigDict, Field, PlainSerializer
 
-from app.api.schemas.base import Instant, Page, Wire, wire_id
+from app.api.schemas.base import Instant, Page, Wire, WireId
 from app.api.schemas.messages import AccountFields, ExternalId
 
-AccountId = wire_id("acc")
-UserId = wire_id("usr")
-MemberId = wire_id("mem")
+AccountId = Annotated[UUID, WireId("acc")]
+UserId = Annotated[UUID, WireId("usr")]
+MemberId = Annotated[UUID, WireId("mem")]
 
 Money = Annotated[Decimal, PlainSerializer(float, return_type=float)]
 

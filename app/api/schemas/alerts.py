@@ -1,14 +1,15 @@
 """The wire contract of alerts."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+from uuid import UUID
 
 from pydantic import ConfigDict, Field
 
 from app.api.schemas.accounts import AccountBrief, MemberRef
-from app.api.schemas.base import Instant, Page, Wire, wire_id
+from app.api.schemas.base import Instant, Page, Wire, WireId
 from app.api.schemas.indicators import IndicatorId, Kind
 
-AlertId = wire_id("alr")
+AlertId = Annotated[UUID, WireId("alr")]
 State = Literal["active", "addressed", "resolved"]
 
 

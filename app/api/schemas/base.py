@@ -1,12 +1,25 @@
 """What every wire model shares: camelCase names, no unknown fields, no silent conversions; and the common shapes."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, TypeVar
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, Strict
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    PlainSerializer,
+    Strict,
+)
 from pydantic.alias_generators import to_camel
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
 
 from app.domain import ids
 
@@ -37,7 +50,7 @@ class Page(Wire, Generic[T]):
     has_more: bool = Field(description="Whether there is a next page.")
 
     @classmethod
-    def model_parametrized_name(cls, params: tuple[type[Any], ...]) -> str:
+    def model_parametrized_name(cls, params: tuple[Any, ...]) -> str:
         """`AccountPage` rather than `Page[AccountOut]`: generators make file names of it."""
         return f"{params[0].__name__.removesuffix('Out')}Page"
 
@@ -91,27 +104,37 @@ Name = Annotated[str, AfterValidator(_name), Field(min_length=1, max_length=200)
 """A name shown to people: 1 to 200 characters, not blank."""
 
 
-def wire_id(prefix: str) -> Any:
-    """The type of an id on the wire: a UUID here, `<prefix>_<32 hex digits>` there."""
+@dataclass(frozen=True, slots=True)
+class WireId:
+    """Makes `Annotated[UUID, WireId("acc")]` an id of ours: a UUID here, `acc_<32 hex digits>` on the wire."""
 
-    def _read(value: Any) -> UUID:
+    prefix: str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Reads and shows the prefixed form."""
+        return core_schema.no_info_plain_validator_function(
+            self._read,
+            json_schema_input_schema=core_schema.str_schema(),
+            serialization=core_schema.plain_serializer_function_ser_schema(
+                self._show, return_schema=core_schema.str_schema()
+            ),
+        )
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """A string with the prefix, the same in both directions."""
+        example = f"{self.prefix}_{'0190f3c2' * 4}"
+        return {"type": "string", "pattern": f"^{self.prefix}_[0-9a-f]{{32}}$", "examples": [example]}
+
+    def _read(self, value: Any) -> UUID:
         if isinstance(value, UUID):
             return value
-        found = ids.read(prefix, value) if isinstance(value, str) else None
+        found = ids.read(self.prefix, value) if isinstance(value, str) else None
         if found is None:
-            raise ValueError(f"must be an id that starts with {prefix}_")
+            raise ValueError(f"must be an id that starts with {self.prefix}_")
         return found
 
-    def _show(value: UUID) -> str:
-        return ids.show(prefix, value)
-
-    schema = {"type": "string", "pattern": f"^{prefix}_[0-9a-f]{{32}}$", "examples": [f"{prefix}_{'0190f3c2' * 4}"]}
-    return Annotated[
-        UUID,
-        BeforeValidator(_read, json_schema_input_type=str),
-        PlainSerializer(_show, return_type=str),
-        Field(json_schema_extra=schema),
-    ]
+    def _show(self, value: UUID) -> str:
+        return ids.show(self.prefix, value)
 
 
 def page(data: Sequence[T], next_cursor: str | None, of: type[Page[T]]) -> Page[T]:

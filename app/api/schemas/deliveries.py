@@ -1,14 +1,15 @@
 """The wire contract of deliveries."""
 
-from typing import Literal
+from typing import Annotated, Literal
+from uuid import UUID
 
 from pydantic import Field
 
-from app.api.schemas.base import Instant, Page, Wire, wire_id
+from app.api.schemas.base import Instant, Page, Wire, WireId
 from app.api.schemas.webhooks import WebhookId
 
-DeliveryId = wire_id("dlv")
-EventId = wire_id("evt")
+DeliveryId = Annotated[UUID, WireId("dlv")]
+EventId = Annotated[UUID, WireId("evt")]
 DeliveryState = Literal["pending", "delivered", "failed", "cancelled"]
 
 

@@ -1,10 +1,11 @@
 """The wire contract of reading events."""
 
-from typing import Any
+from typing import Annotated, Any
+from uuid import UUID
 
-from app.api.schemas.base import Instant, Page, Wire, wire_id
+from app.api.schemas.base import Instant, Page, Wire, WireId
 
-EventId = wire_id("evt")
+EventId = Annotated[UUID, WireId("evt")]
 
 
 class StoredEvent(Wire):

@@ -1,16 +1,17 @@
 """The wire contract of indicators."""
 
-from typing import Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
+from uuid import UUID
 
 from pydantic import ConfigDict, Field, model_validator
 from pydantic.config import JsonDict
 
 from app.api.schemas.accounts import MemberId
-from app.api.schemas.base import Instant, Name, Page, Wire, wire_id
+from app.api.schemas.base import Instant, Name, Page, Wire, WireId
 from app.api.schemas.filters import EXAMPLE, Filter
 from app.api.schemas.reprocessings import ReprocessingId
 
-IndicatorId = wire_id("ind")
+IndicatorId = Annotated[UUID, WireId("ind")]
 Kind = Literal["risk", "opportunity"]
 
 

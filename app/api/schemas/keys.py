@@ -1,15 +1,17 @@
 """The wire contract of API keys."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
+from uuid import UUID
 
 from pydantic import ConfigDict, Field, field_validator
 
-from app.api.schemas.base import Instant, Name, Page, Wire, wire_id
+from app.api.schemas.base import Instant, Name, Page, Wire, WireId
 from app.domain.models import ApiKey
 
-KeyId = wire_id("key")
-WorkspaceId = wire_id("wsp")
+KeyId = Annotated[UUID, WireId("key")]
+WorkspaceId = Annotated[UUID, WireId("wsp")]
 ScopeName = Literal["ingest", "read", "admin"]
+SCOPES: Final[tuple[ScopeName, ...]] = ("ingest", "read", "admin")
 Scopes = Annotated[
     list[ScopeName],
     Field(min_length=1, max_length=3, description="`ingest` sends data, `read` reads it, `admin` does everything."),

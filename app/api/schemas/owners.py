@@ -1,14 +1,15 @@
 """The wire contract of account owners: who, why, and since when."""
 
-from typing import Literal
+from typing import Annotated, Literal
+from uuid import UUID
 
 from pydantic import ConfigDict, Field
 
 from app.api.schemas.accounts import AccountId, UserId, UserRef
-from app.api.schemas.base import Instant, Name, Page, Wire, wire_id
+from app.api.schemas.base import Instant, Name, Page, Wire, WireId
 from app.api.schemas.messages import ExternalId
 
-OwnerChangeId = wire_id("och")
+OwnerChangeId = Annotated[UUID, WireId("och")]
 SourceName = Literal["auto_first_user", "trait", "manual", "api"]
 StateName = Literal["none", "resolved", "pending"]
 VerdictName = Literal["decides", "pending", "cleared", "left", "void", "ended"]

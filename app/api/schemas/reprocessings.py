@@ -1,12 +1,13 @@
 """The wire contract of reprocessings: changed definitions on their way through all accounts."""
 
-from typing import Literal
+from typing import Annotated, Literal
+from uuid import UUID
 
 from pydantic import Field
 
-from app.api.schemas.base import Instant, Page, Wire, wire_id
+from app.api.schemas.base import Instant, Page, Wire, WireId
 
-ReprocessingId = wire_id("rep")
+ReprocessingId = Annotated[UUID, WireId("rep")]
 
 
 class ReprocessingOut(Wire):

@@ -1,12 +1,13 @@
 """The wire contract of webhooks."""
 
 from typing import Annotated, Any
+from uuid import UUID
 
 from pydantic import ConfigDict, Field, model_validator
 
-from app.api.schemas.base import Instant, Page, Wire, wire_id
+from app.api.schemas.base import Instant, Page, Wire, WireId
 
-WebhookId = wire_id("whk")
+WebhookId = Annotated[UUID, WireId("whk")]
 
 Url = Annotated[
     str,

@@ -1,7 +1,7 @@
 """The shape of a filter once it is understood: groups, and conditions whose operands have the type of their fact."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
@@ -26,13 +26,16 @@ Operand = str | Decimal | Span | UUID | int | tuple[str, ...] | tuple[Decimal, .
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """One condition: `operand` is `value` as the fact's type understands it, folded where it is text."""
+    """One condition: `operand` is `value` as the fact's type understands it, folded where it is text.
+
+    `value` is only shown, so two conditions with the same operand are equal (and a tree can be a key).
+    """
 
     fact: Fact
     reading: Type
     op: Op
     operand: Operand
-    value: Any = None
+    value: Any = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

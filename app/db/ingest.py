@@ -1,4 +1,7 @@
-"""Writes a folded batch: two statements over arrays, on the driver's own connection, under the door's transaction."""
+"""Writes a folded batch: two statements over arrays, on the driver's own connection, under the door's transaction.
+
+JSON travels as text: the driver would call back into Python for every element of an array of jsonb.
+"""
 
 import json
 from collections.abc import Sequence
@@ -52,7 +55,7 @@ _SEEN = (
 # so that the id that comes back is always the real one.
 _PARTY = """
 {p}_in as materialized (
-    select * from unnest({ext}::text[], {ids}::uuid[], {traits}::jsonb[], {stamps}::jsonb[])
+    select * from unnest({ext}::text[], {ids}::uuid[], {traits}::text[], {stamps}::text[])
     with ordinality as t (ext, new_id, traits, stamps, ix)
 ),
 {p}_known as materialized (
@@ -61,7 +64,7 @@ _PARTY = """
 ),
 {p}_written as (
     insert into {table} as x (workspace_id, id, external_id, traits, trait_stamps, created_at, updated_at)
-    select $1, i.new_id, i.ext, coalesce(i.traits, '{{}}'), coalesce(i.stamps, '{{}}'), $2, $2
+    select $1, i.new_id, i.ext, coalesce(i.traits, '{{}}')::jsonb, coalesce(i.stamps, '{{}}')::jsonb, $2, $2
     from {p}_in i left join {p}_known k using (ix)
     where k.id is null or i.stamps is not null
     order by i.ext
@@ -161,8 +164,8 @@ claims as (
 ),
 happened as (
     insert into events (workspace_id, occurred_at, id, account_id, user_id, name, properties, received_at)
-    select $1, t.at, t.id, acc.id, usr.id, t.name, t.properties, $2
-    from unnest($31::uuid[], $32::timestamptz[], $33::text[], $34::bigint[], $35::bigint[], $36::jsonb[])
+    select $1, t.at, t.id, acc.id, usr.id, t.name, t.properties::jsonb, $2
+    from unnest($31::uuid[], $32::timestamptz[], $33::text[], $34::bigint[], $35::bigint[], $36::text[])
         as t (id, at, name, acc_ix, usr_ix, properties)
     left join acc on acc.ix = t.acc_ix left join usr on usr.ix = t.usr_ix
 ),

@@ -124,10 +124,10 @@ async def test_unknown_revoked_and_expired_keys_are_refused_in_the_same_bytes(cl
     assert {answer.headers["www-authenticate"] for answer in bodies} == {'Bearer realm="steward"'}
 
 
-async def test_a_key_with_wrong_check_digits_costs_no_query(app, client):
-    asked = []
-    look_up = app.state.steward.callers._look_up
-    app.state.steward.callers._look_up = lambda fingerprint: asked.append(fingerprint) or look_up(fingerprint)
+async def test_a_key_with_wrong_check_digits_costs_no_query(app, client, monkeypatch):
+    asked, callers = [], app.state.steward.callers
+    look_up = callers._look_up
+    monkeypatch.setattr(callers, "_look_up", lambda fingerprint: asked.append(fingerprint) or look_up(fingerprint))
     good = rules.secret("test", ["read"], b"\1" * 32)
 
     for secret in (good[:-1] + ("a" if good[-1] != "a" else "b"), "x", "stw_live_rea_" + "0" * 36, "é" * 49):
@@ -146,10 +146,10 @@ async def test_basic_authentication_carries_the_key_as_user_name(client):
     assert answer.status_code == 200
 
 
-async def test_last_use_is_written_once_a_minute(app, client, workspace, database):
+async def test_last_use_is_written_once_a_minute(app, client, monkeypatch):
     usage, written = app.state.steward.usage, []
     write = usage._write
-    usage._write = lambda caller: written.append(caller) or write(caller)
+    monkeypatch.setattr(usage, "_write", lambda caller: written.append(caller) or write(caller))
     made = await make(client)
 
     for _ in range(20):

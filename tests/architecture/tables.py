@@ -63,7 +63,7 @@ def statuses():
     """The HTTP statuses each refusal is answered with: one, unless two kinds share a code."""
     import_everything()
     found = {}
-    for kind in family(DomainError):
+    for kind in (DomainError, *family(DomainError)):
         if kind.__module__.startswith("app."):
             found.setdefault(kind.code, set()).add(status_of(kind))
     return found

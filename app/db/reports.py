@@ -19,7 +19,7 @@ from app.domain.filters import Tree, leaves
 from app.domain.models import AccountFacts
 from app.domain.reports import COUNTED, Order
 
-SORTED_CHARACTERS = 200  # text is ordered by its beginning, so that a place in a report stays small
+SORTED_CHARACTERS = 100  # text is ordered by its beginning, so that a place in a report stays small
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,15 +27,12 @@ class Deed:
 
 def deeds(rng: Random, firm: Firm, anchor: datetime) -> Iterator[Deed]:
     """Everything that happens at an account, none of it after `anchor`."""
-    owner = firm.people[0]
     for person in (*firm.people, *firm.guests):
         yield from _life(rng, firm, person)
-    if owner.until < anchor:
-        yield Deed(owner.until, owner, DAY_BEGINS, {})
-    else:
-        seen = anchor - timedelta(hours=rng.uniform(*RECENTLY))
-        yield Deed(max(seen, owner.joined_at), owner, DAY_BEGINS, {})
-    yield from _letters(rng, owner)
+    for owner in firm.owners:
+        recently = anchor - timedelta(hours=rng.uniform(*RECENTLY))
+        yield Deed(owner.until if owner.until < anchor else max(recently, owner.joined_at), owner, DAY_BEGINS, {})
+        yield from _letters(rng, owner)
 
 
 def _life(rng: Random, firm: Firm, person: Person) -> Iterator[Deed]:

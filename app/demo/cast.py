@@ -51,6 +51,11 @@ class Firm:
     guests: tuple[Person, ...] = ()  # people of another account who also work for this one
     leavers: tuple[Person, ...] = ()  # people who were unlinked when they left
 
+    @property
+    def owners(self) -> tuple[Person, ...]:
+        """Who owns it by the trait, and who was chosen instead."""
+        return self.people[: 2 if self.twist is Twist.CHOSEN else 1]
+
 
 @dataclass(frozen=True, slots=True)
 class Colleague:

@@ -137,7 +137,7 @@ def _unlink(firm: Firm, person: Person) -> Message:
 
 def chosen_owners(firms: list[Firm]) -> dict[str, str]:
     """Accounts whose owner a person chose by hand, and whom."""
-    return {firm.external_id: firm.people[1].external_id for firm in firms if firm.twist is Twist.CHOSEN}
+    return {firm.external_id: firm.owners[1].external_id for firm in firms if firm.twist is Twist.CHOSEN}
 
 
 def pending(firms: list[Firm]) -> list[str]:

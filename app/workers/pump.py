@@ -73,8 +73,10 @@ class Pump:
         tick_seconds: float = TICK_SECONDS,
         lease_seconds: float = LEASE_SECONDS,
         grace_seconds: float = GRACE_SECONDS,
+        only_workspace: UUID | None = None,
     ) -> None:
         self._rt = rt
+        self._only = only_workspace
         self._tick = tick_seconds
         self._lease_seconds = lease_seconds
         self._grace = grace_seconds
@@ -108,18 +110,18 @@ class Pump:
                 await beating
 
     async def _tend(self) -> float:
-        await sweep(self._rt)
+        await sweep(self._rt, only_workspace=self._only)
         await self._timetable.run_due()
         return SWEEP_SECONDS
 
     async def _evaluate(self) -> float:
-        done = await evaluation.drain(self._rt)
+        done = await evaluation.drain(self._rt, only_workspace=self._only)
         if done:
             self._look["work"].set()  # what changed may have been announced
         return 0.0 if done else self._tick
 
     async def _work(self) -> float:
-        return 0.0 if await self._crew.hire() else self._tick
+        return 0.0 if await self._crew.hire(only_workspace=self._only) else self._tick
 
     async def _beating(self) -> None:
         while True:

@@ -200,3 +200,30 @@ async def test_facts_list_the_catalogue_and_the_traits_seen(client, tell):
     assert found["traits.seats"]["observed"] == ["number"]
     assert found["traits.renewsAt"]["observed"] == ["datetime"]
     assert next(path for path in found if path.startswith("traits.")) == "traits.plan", "the most common first"
+
+
+async def test_the_longest_place_fits_into_a_cursor(tell, report):
+    """Three keys of the most expensive characters."""
+    traits = {key: "😀" * 500 for key in ("a", "b", "c")}
+    await tell(*({"type": "account", "accountId": f"a{ix}", "traits": traits} for ix in range(2)))
+    asked = {"columns": [], "sort": [{"field": f"traits.{key}"} for key in traits], "limit": 1}
+
+    first = await report(**asked)
+    second = await report(**asked, cursor=first["nextCursor"])
+
+    assert [row["externalId"] for row in first["data"] + second["data"]] == ["a0", "a1"]
+
+
+async def test_numbers_keep_their_kind(tell, report):
+    for account, mrr in (("int", 250), ("cents", 99.95), ("text", " 12.50 "), ("vast", "9" * 30), ("none", "much")):
+        await tell({"type": "account", "accountId": account, "traits": {"mrr": mrr}})
+
+    found = await report(columns=["mrr"], sort=[{"field": "mrr", "direction": "asc"}])
+
+    assert [(row["externalId"], row["mrr"]) for row in found["data"]] == [
+        ("text", 12.5),
+        ("cents", 99.95),
+        ("int", 250),
+        ("vast", int("9" * 30)),
+        ("none", None),
+    ]

@@ -36,7 +36,6 @@ INDICATOR = {
 BUSY = """
 select (select count(*) from dirty_accounts)
     + (select count(*) from jobs where state in ('ready', 'leased'))
-    + (select count(*) from reprocessings where state in ('waiting', 'running'))
 """
 
 

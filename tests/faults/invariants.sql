@@ -29,6 +29,13 @@ select j.workspace_id, j.id from jobs j
 join deliveries d on d.workspace_id = j.workspace_id and d.id = (j.payload ->> 'delivery_id')::uuid
 where j.kind = 'delivery.send' and j.state = 'done' and d.state = 'pending';
 
+-- name: a definition that is being applied has a job that goes on with it
+select r.workspace_id, r.id, r.state from reprocessings r
+where r.state in ('waiting', 'running') and not exists (
+    select from jobs j
+    where j.workspace_id = r.workspace_id and j.kind = 'reprocessing.run' and j.dedupe_key = r.id::text
+        and j.state in ('ready', 'leased', 'held'));
+
 -- name: no job was given up
 select workspace_id, id, kind, last_error from jobs where state = 'dead';
 

@@ -83,9 +83,11 @@ async def test_a_listener_comes_back_after_its_connection_broke(ring, heard, val
             await asyncio.sleep(0.05)
 
 
-async def test_a_flush_between_promise_and_bell_loses_nothing(ring, valkey, runtime, chores, redis_url):
+async def test_a_flush_between_promise_and_bell_loses_nothing(
+    ring, valkey, runtime, chores, redis_url, workspace
+):
     """The promise is a row: without the ring the pump finds it at its next tick."""
-    pump = Pump(runtime, tick_seconds=0.2)
+    pump = Pump(runtime, tick_seconds=0.2, only_workspace=workspace)
     running = asyncio.create_task(pump.run())
     listening = asyncio.create_task(serve(redis_url, pump.wake))
     for number in range(10):

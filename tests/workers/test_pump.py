@@ -21,12 +21,12 @@ async def until(condition, *, within=5.0):
 
 
 @pytest.fixture
-async def pumping(runtime):
+async def pumping(runtime, workspace):
     """Runs pumps in the background and stops them in the end."""
     running = []
 
     def start(**options):
-        pump = Pump(runtime, **{"tick_seconds": 0.05, "grace_seconds": 5, **options})
+        pump = Pump(runtime, only_workspace=workspace, **{"tick_seconds": 0.05, "grace_seconds": 5, **options})
         running.append((pump, asyncio.create_task(pump.run())))
         return pump
 
@@ -56,7 +56,7 @@ async def test_a_pump_that_is_woken_does_not_wait_for_its_tick(pumping, chores):
     assert time.monotonic() - started < 3
 
 
-async def test_a_pump_that_stops_lets_what_runs_end(runtime, chores):
+async def test_a_pump_that_stops_lets_what_runs_end(runtime, chores, workspace):
     started = asyncio.Event()
 
     async def run(job, rt, lease):
@@ -65,7 +65,7 @@ async def test_a_pump_that_stops_lets_what_runs_end(runtime, chores):
 
     chores.run = run
     await chores.put(1)
-    pump = Pump(runtime, tick_seconds=0.05)
+    pump = Pump(runtime, tick_seconds=0.05, only_workspace=workspace)
     task = asyncio.create_task(pump.run())
     await started.wait()
     pump.stop()

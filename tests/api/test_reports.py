@@ -204,7 +204,7 @@ async def test_facts_list_the_catalogue_and_the_traits_seen(client, tell):
 
 async def test_the_longest_place_fits_into_a_cursor(tell, report):
     """Three keys of the most expensive characters."""
-    traits = {key: "😀" * 500 for key in ("a", "b", "c")}
+    traits = dict.fromkeys(("a", "b", "c"), "😀" * 500)
     await tell(*({"type": "account", "accountId": f"a{ix}", "traits": traits} for ix in range(2)))
     asked = {"columns": [], "sort": [{"field": f"traits.{key}"} for key in traits], "limit": 1}
 

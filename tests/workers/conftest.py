@@ -1,5 +1,6 @@
 """A job kind made for tests, whose handler does what the test says."""
 
+import asyncio
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -8,6 +9,7 @@ from sqlalchemy import text
 
 from app.db import jobs
 from app.domain.jobs import Job, Lane
+from app.workers.pump import Pump
 from app.workers.runtime import HANDLERS, Handler
 
 
@@ -69,3 +71,19 @@ def chores(monkeypatch, database, workspace):
     chores = Chores(database, workspace, monkeypatch)
     chores.register()
     return chores
+
+
+@pytest.fixture
+async def pumping(runtime, workspace):
+    """Runs pumps in the background and stops them in the end."""
+    running = []
+
+    def start(**options):
+        pump = Pump(runtime, only_workspace=workspace, **{"tick_seconds": 0.05, "grace_seconds": 5, **options})
+        running.append((pump, asyncio.create_task(pump.run())))
+        return pump
+
+    yield start
+    for pump, task in running:
+        pump.stop()
+        await task

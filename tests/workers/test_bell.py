@@ -9,7 +9,6 @@ import redis.asyncio
 
 from app.workers import bell
 from app.workers.bell import Bell, NoBell, open_bell, serve
-from app.workers.pump import Pump
 
 
 @pytest.fixture
@@ -27,13 +26,21 @@ async def valkey(redis_url):
 
 
 @pytest.fixture
-async def heard(redis_url, valkey):
+async def listen(redis_url, valkey):
+    """Starts the worker's ear."""
+    listening = []
+    yield lambda on_wake: listening.append(asyncio.create_task(serve(redis_url, on_wake)))
+    for task in listening:
+        task.cancel()
+    await asyncio.gather(*listening, return_exceptions=True)
+
+
+@pytest.fixture
+def heard(listen):
     """What a worker that listens has heard."""
     heard = asyncio.Queue()
-    listening = asyncio.create_task(serve(redis_url, heard.put_nowait))
-    yield heard
-    listening.cancel()
-    await asyncio.gather(listening, return_exceptions=True)
+    listen(heard.put_nowait)
+    return heard
 
 
 async def test_a_ring_is_heard(ring, heard):
@@ -83,13 +90,9 @@ async def test_a_listener_comes_back_after_its_connection_broke(ring, heard, val
             await asyncio.sleep(0.05)
 
 
-async def test_a_flush_between_promise_and_bell_loses_nothing(
-    ring, valkey, runtime, chores, redis_url, workspace
-):
+async def test_a_flush_between_promise_and_bell_loses_nothing(ring, valkey, pumping, chores, listen):
     """The promise is a row: without the ring the pump finds it at its next tick."""
-    pump = Pump(runtime, tick_seconds=0.2, only_workspace=workspace)
-    running = asyncio.create_task(pump.run())
-    listening = asyncio.create_task(serve(redis_url, pump.wake))
+    listen(pumping(tick_seconds=0.2).wake)
     for number in range(10):
         await chores.put(number)
         ring.wake("work")
@@ -98,9 +101,6 @@ async def test_a_flush_between_promise_and_bell_loses_nothing(
         while set(await chores.states()) != {"done"}:
             await asyncio.sleep(0.02)
     assert sorted(chores.started) == list(range(10))
-    listening.cancel()
-    pump.stop()
-    await asyncio.gather(listening, running, return_exceptions=True)
 
 
 async def test_without_redis_ringing_is_quick_and_soon_given_up_for_a_while(monkeypatch):

@@ -20,22 +20,6 @@ async def until(condition, *, within=5.0):
             await asyncio.sleep(0.01)
 
 
-@pytest.fixture
-async def pumping(runtime, workspace):
-    """Runs pumps in the background and stops them in the end."""
-    running = []
-
-    def start(**options):
-        pump = Pump(runtime, only_workspace=workspace, **{"tick_seconds": 0.05, "grace_seconds": 5, **options})
-        running.append((pump, asyncio.create_task(pump.run())))
-        return pump
-
-    yield start
-    for pump, task in running:
-        pump.stop()
-        await task
-
-
 async def all_done(chores):
     return set(await chores.states()) == {"done"}
 

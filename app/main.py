@@ -44,8 +44,8 @@ def create_app(settings: Settings | None = None, *, now: Clock = utc_now) -> Fas
             yield
 
     app = FastAPIOffline(**openapi.ABOUT, lifespan=lifespan, redirect_slashes=False)
-    for router in (*ROUTERS, OPS):
-        app.router.routes.extend(router.routes)  # flat: included routers would be matched one inside the other
+    # Flat and first: included routers are matched one inside the other, and the documentation's pages before them.
+    app.router.routes[:0] = [route for router in (*ROUTERS, OPS) for route in router.routes]
     app.add_middleware(Gate)
     app.add_exception_handler(DomainError, problems.on_domain_error)
     app.add_exception_handler(RequestValidationError, problems.on_invalid_request)

@@ -33,7 +33,7 @@ class Callers:
         secret = credential(authorization)
         if secret is None:
             raise MissingKey(_ASK)
-        grant = await self._grant(keys.fingerprint(secret)) if keys.well_formed(secret) else None
+        grant = await self._grant(secret)
         if grant is None or not grant.holds(self._now()):
             raise InvalidKey(_REFUSED)
         return grant.caller
@@ -42,10 +42,13 @@ class Callers:
         """Ask anew for every key; called when one is revoked or rotated in this process."""
         self._known.clear()
 
-    async def _grant(self, fingerprint: bytes) -> Grant | None:
+    async def _grant(self, secret: str) -> Grant | None:
+        fingerprint = keys.fingerprint(secret)
         known = self._known.get(fingerprint)
         if known is not None and time.monotonic() < known[0]:
             return known[1]
+        if not keys.well_formed(secret):
+            return None
         task = self._asked.get(fingerprint)
         if task is None:
             task = asyncio.create_task(self._ask(fingerprint))

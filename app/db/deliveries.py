@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import Uuid, any_, bindparam, insert, select, text, update
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from app.db.base import Session, rows
@@ -128,30 +129,59 @@ async def insert_letters(db: Session, workspace_id: UUID, letters: Sequence[Lett
     return made
 
 
-def _with_endpoint(workspace_id: UUID, delivery_id: UUID) -> Any:
-    return (
-        select(
-            Delivery.state,
-            Delivery.event_id,
-            Delivery.body,
-            WebhookEndpoint.url,
-            WebhookEndpoint.secret,
-            WebhookEndpoint.previous_secret,
-            WebhookEndpoint.previous_secret_until,
-            WebhookEndpoint.enabled,
-            WebhookEndpoint.failing_since,
-        )
-        .join(
-            WebhookEndpoint,
-            (WebhookEndpoint.workspace_id == Delivery.workspace_id) & (WebhookEndpoint.id == Delivery.endpoint_id),
-        )
-        .where(Delivery.workspace_id == workspace_id, Delivery.id == delivery_id)
+_WITH_ENDPOINT = (
+    select(
+        Delivery.id,
+        Delivery.state,
+        Delivery.event_id,
+        Delivery.body,
+        WebhookEndpoint.url,
+        WebhookEndpoint.secret,
+        WebhookEndpoint.previous_secret,
+        WebhookEndpoint.previous_secret_until,
+        WebhookEndpoint.enabled,
+        WebhookEndpoint.failing_since,
     )
+    .join(
+        WebhookEndpoint,
+        (WebhookEndpoint.workspace_id == Delivery.workspace_id) & (WebhookEndpoint.id == Delivery.endpoint_id),
+    )
+    .where(Delivery.workspace_id == bindparam("workspace"), Delivery.id == any_(bindparam("ids", type_=ARRAY(Uuid))))
+)
 
 
-async def with_endpoint(db: Session, workspace_id: UUID, delivery_id: UUID) -> Any | None:
-    """A letter and what is needed to send it."""
-    return (await db.execute(_with_endpoint(workspace_id, delivery_id))).one_or_none()
+async def with_endpoints(db: Session, workspace_id: UUID, ids: Sequence[UUID]) -> dict[UUID, Any]:
+    """Letters and what is needed to send them, by id."""
+    found = await db.execute(_WITH_ENDPOINT, {"workspace": workspace_id, "ids": list(ids)})
+    return {row.id: row for row in found}
+
+
+_DELIVERED = text(
+    """
+    with noted as (
+        select * from unnest(cast(:ids as uuid[]), cast(:started_at as timestamptz[]), cast(:duration_ms as int[]),
+                             cast(:status as int[]), cast(:excerpt as text[]))
+                      as n(id, started_at, duration_ms, status, excerpt)),
+    done as (
+        update deliveries d
+        set state = 'delivered', attempts = d.attempts + 1, next_attempt_at = null, finished_at = :now
+        from noted where d.workspace_id = :workspace_id and d.id = noted.id
+        returning d.id, d.attempts)
+    insert into delivery_attempts (workspace_id, delivery_id, number, started_at, duration_ms, status, excerpt)
+    select :workspace_id, done.id, done.attempts, noted.started_at, noted.duration_ms, noted.status, noted.excerpt
+    from done join noted on noted.id = done.id
+    """
+)
+
+
+async def mark_delivered(
+    db: Session, workspace_id: UUID, attempts: Mapping[UUID, Mapping[str, Any]], *, now: datetime
+) -> None:
+    """Write successful attempts and that their letters have arrived; those deleted meanwhile are passed over."""
+    ordered = sorted(attempts.items())
+    columns = {name: [row[name] for _, row in ordered] for name in ("started_at", "duration_ms", "status", "excerpt")}
+    values = {"workspace_id": workspace_id, "now": now, "ids": [delivery_id for delivery_id, _ in ordered]}
+    await db.execute(_DELIVERED, {**values, **columns})
 
 
 async def endpoint_is_off(db: Session, workspace_id: UUID, endpoint_id: UUID) -> bool:

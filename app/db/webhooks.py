@@ -1,6 +1,6 @@
 """Webhook endpoints in PostgreSQL."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -81,11 +81,23 @@ async def switch_off(db: Session, workspace_id: UUID, endpoint_id: UUID, *, reas
     await change(db, workspace_id, endpoint_id, {"enabled": False, "disabled_reason": reason})
 
 
-async def mark_failing(db: Session, workspace_id: UUID, endpoint_id: UUID, *, since: datetime | None) -> None:
-    """Remember the first failure since the last success, or forget it."""
-    known = WebhookEndpoint.failing_since
+async def mark_failing(db: Session, workspace_id: UUID, endpoint_id: UUID, *, since: datetime) -> None:
+    """Remember the first failure since the last success; later ones leave the row alone."""
     await db.execute(
         update(WebhookEndpoint)
-        .where(*_mine(workspace_id, endpoint_id), known.is_not(None) if since is None else known.is_(None))
+        .where(*_mine(workspace_id, endpoint_id), WebhookEndpoint.failing_since.is_(None))
         .values(failing_since=since)
+    )
+
+
+async def mark_well(db: Session, workspace_id: UUID, endpoint_ids: Set[UUID]) -> None:
+    """Forget failures before a success; rows without any are left alone."""
+    await db.execute(
+        update(WebhookEndpoint)
+        .where(
+            WebhookEndpoint.workspace_id == workspace_id,
+            WebhookEndpoint.id.in_(sorted(endpoint_ids)),
+            WebhookEndpoint.failing_since.is_not(None),
+        )
+        .values(failing_since=None)
     )

@@ -166,7 +166,7 @@ _INDICATOR: Final = {
     "why": [
         {
             "field": "owner.lastSeenAt",
-            "label": "Owner: Last seen",
+            "label": "Account Owner: Last Seen",
             "op": "moreThanDaysAgo",
             "value": 7,
             "saw": EXAMPLE_AT - timedelta(days=8),

@@ -18,10 +18,10 @@ from app.domain.deliveries import (
     judge,
     wanted,
 )
-from app.domain.jobs import Deliver, Lease
+from app.domain.jobs import Deliver, Fenced, Lease
 from app.domain.letters import letter
 from app.domain.retries import spread
-from app.domain.secrets import Keyring, Place, unseal
+from app.domain.secrets import Keyring, Place, SecretUnreadable, unseal
 
 EXCERPT_CHARACTERS = 2_000
 REPLAYED_AT_ONCE = 10_000
@@ -68,20 +68,50 @@ async def post(db: Session, workspace_id: UUID, letters: Sequence[deliveries.Let
     return len(made)
 
 
-async def open_letter(db: Session, job: Deliver, lease: Lease, *, keys: Keyring, now: datetime) -> Letter | None:
-    """The letter to send now. None: there is nothing to send, and the job is settled already or can be completed."""
-    found = await deliveries.with_endpoint(db, lease.workspace_id, job.delivery_id)
-    if found is None or found.state != "pending":
-        return None
-    if not found.enabled and await deliveries.endpoint_is_off(db, lease.workspace_id, job.endpoint_id):
-        await jobs.hold(db, lease, why="the webhook is switched off")
-        return None
-    place = Place(lease.workspace_id, webhooks.TABLE, "secret", job.endpoint_id)
-    secrets = [unseal(found.secret.decode(), keys, place)]
-    if found.previous_secret is not None and found.previous_secret_until > now:
-        place = Place(lease.workspace_id, webhooks.TABLE, "previous_secret", job.endpoint_id)
-        secrets.append(unseal(found.previous_secret.decode(), keys, place))
-    return Letter(ids.show("evt", found.event_id), found.url, found.body, tuple(secrets))
+async def open_letters(
+    db: Session, workspace_id: UUID, errands: Sequence[tuple[Deliver, Lease]], *, keys: Keyring, now: datetime
+) -> list[Letter | None | Exception]:
+    """The letters to send now, in the order asked for.
+
+    None: there is nothing to send, and the job is put aside or can be completed. `Fenced`: it is not ours any more.
+    """
+    found = await deliveries.with_endpoints(db, workspace_id, [job.delivery_id for job, _ in errands])
+    opened: list[Letter | None | Exception] = []
+    for job, lease in errands:
+        row = found.get(job.delivery_id)
+        if row is None or row.state != "pending":
+            opened.append(None)
+        elif row.enabled:
+            opened.append(_opened(workspace_id, job.endpoint_id, row, keys, now))
+        else:
+            opened.append(await _put_aside(db, job, lease))
+    return opened
+
+
+def _opened(workspace_id: UUID, endpoint_id: UUID, row: Any, keys: Keyring, now: datetime) -> Letter | Exception:
+    sealed = {"secret": row.secret}
+    if row.previous_secret is not None and row.previous_secret_until > now:
+        sealed["previous_secret"] = row.previous_secret
+    try:
+        secrets = tuple(
+            unseal(value.decode(), keys, Place(workspace_id, webhooks.TABLE, column, endpoint_id))
+            for column, value in sealed.items()
+        )
+    except SecretUnreadable as error:
+        return error
+    return Letter(ids.show("evt", row.event_id), row.url, row.body, secrets)
+
+
+async def _put_aside(db: Session, job: Deliver, lease: Lease) -> Exception | None:
+    """Hold the job of a webhook that is switched off, unless it was switched on this moment: then look again soon."""
+    try:
+        if await deliveries.endpoint_is_off(db, lease.workspace_id, job.endpoint_id):
+            await jobs.hold(db, lease, why="the webhook is switched off")
+        else:
+            await jobs.give_back(db, lease)
+    except Fenced as error:
+        return error
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +123,32 @@ class Attempt:
     answer: Answer
     excerpt: str
 
+    def row(self) -> dict[str, Any]:
+        """The attempt as it is kept."""
+        return {
+            "started_at": self.started_at,
+            "duration_ms": self.duration_ms,
+            "status": self.answer.status,
+            "error": self.answer.error,
+            "excerpt": self.excerpt[:EXCERPT_CHARACTERS] or None,
+        }
 
-async def note(db: Session, job: Deliver, lease: Lease, attempt: Attempt, *, now: datetime) -> Verdict:
-    """Write an attempt, the letter's state and the job's fate as one. Raises `Fenced` when the job is not ours now."""
-    endpoint = await deliveries.with_endpoint(db, lease.workspace_id, job.delivery_id)
+
+async def note_delivered(
+    db: Session, workspace_id: UUID, noted: Sequence[tuple[Deliver, Lease, Attempt]], *, now: datetime
+) -> list[None | Exception]:
+    """Write successful attempts, the letters' state and the jobs' fate as one; `Fenced` for those not ours any more."""
+    ours = await jobs.complete_all(db, [lease for _, lease, _ in noted])
+    kept = [(job, attempt) for job, lease, attempt in noted if lease.id in ours]
+    rows = {job.delivery_id: attempt.row() for job, attempt in kept}
+    await deliveries.mark_delivered(db, workspace_id, rows, now=now)
+    await webhooks.mark_well(db, workspace_id, {job.endpoint_id for job, _ in kept})
+    return [None if lease.id in ours else Fenced() for _, lease, _ in noted]
+
+
+async def note_failure(db: Session, job: Deliver, lease: Lease, attempt: Attempt, *, now: datetime) -> Verdict:
+    """Write a failed attempt, the letter's state and the job's fate as one. Raises `Fenced`."""
+    endpoint = (await deliveries.with_endpoints(db, lease.workspace_id, [job.delivery_id])).get(job.delivery_id)
     verdict = judge(
         attempt.answer,
         attempt=lease.attempt,
@@ -113,48 +165,24 @@ async def note(db: Session, job: Deliver, lease: Lease, attempt: Attempt, *, now
         next_attempt_at=None if verdict.wait is None or verdict.disable else now + verdict.wait,
         now=now,
     )
-    if number is None or endpoint is None:
+    if number is None:
         return verdict  # the webhook was deleted meanwhile, and its letters with it
-    await deliveries.insert_attempt(
-        db,
-        lease.workspace_id,
-        job.delivery_id,
-        {
-            "number": number,
-            "started_at": attempt.started_at,
-            "duration_ms": attempt.duration_ms,
-            "status": attempt.answer.status,
-            "error": attempt.answer.error,
-            "excerpt": attempt.excerpt[:EXCERPT_CHARACTERS] or None,
-        },
-    )
-    await _note_endpoint(db, lease.workspace_id, job.endpoint_id, verdict, was=endpoint.failing_since, now=now)
+    await deliveries.insert_attempt(db, lease.workspace_id, job.delivery_id, {"number": number, **attempt.row()})
+    await webhooks.mark_failing(db, lease.workspace_id, job.endpoint_id, since=now)
+    if verdict.disable:
+        await webhooks.switch_off(db, lease.workspace_id, job.endpoint_id, reason=verdict.disable)
+        await jobs.hold_waiting(db, lease.workspace_id, Deliver.lane, job.endpoint_id)
     return verdict
 
 
 async def _settle(db: Session, lease: Lease, verdict: Verdict, attempt: Attempt) -> None:
     error = attempt.answer.error or f"answered {attempt.answer.status}"
-    if verdict.state == "delivered":
-        await jobs.complete(db, lease)
-    elif verdict.state == "cancelled":
+    if verdict.state == "cancelled":
         await jobs.cancel(db, lease, why=error)
     elif verdict.state == "pending" and verdict.disable:
         await jobs.hold(db, lease, why=error)
     else:
         await jobs.fail(db, lease, error=error, after=verdict.wait)
-
-
-async def _note_endpoint(
-    db: Session, workspace_id: UUID, endpoint_id: UUID, verdict: Verdict, *, was: datetime | None, now: datetime
-) -> None:
-    """Most attempts leave the endpoint's row alone, so that letters to one endpoint do not wait for each other."""
-    if verdict.disable:
-        await webhooks.switch_off(db, workspace_id, endpoint_id, reason=verdict.disable)
-        await jobs.hold_waiting(db, workspace_id, Deliver.lane, endpoint_id)
-    elif verdict.state == "delivered" and was is not None:
-        await webhooks.mark_failing(db, workspace_id, endpoint_id, since=None)
-    elif verdict.state != "delivered" and was is None:
-        await webhooks.mark_failing(db, workspace_id, endpoint_id, since=now)
 
 
 async def bury(db: Session, job: Deliver, lease: Lease, now: datetime) -> None:

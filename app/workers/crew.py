@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 LEASE_SECONDS: Final = 60.0  # longer than the slowest outside call and its two transactions
 PER_ENDPOINT: Final = 4  # calls to one endpoint at a time
 PER_CLAIM: Final = 8  # jobs of one workspace in one claim
+GATHER_SECONDS: Final = 0.005  # between two claims of a busy worker, so that one claim fills several hands
 LANE_LIMITS: Final = {Lane.BULK: 2, Lane.MAINTENANCE: 1}
 
 
@@ -57,6 +58,8 @@ class Crew:
 
     async def hire(self, *, only_workspace: UUID | None = None) -> int:
         """Claim as many due jobs as there are hands free and start them; returns how many."""
+        if self._hands:
+            await asyncio.sleep(GATHER_SECONDS)
         if self._stopping or len(self._hands) >= self._size:
             return 0
         return await self._start(await self._claim(only_workspace))

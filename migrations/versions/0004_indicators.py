@@ -100,12 +100,14 @@ def upgrade() -> None:
         unique=True,
         postgresql_where=sa.text("resolved_at is null"),
     )
+    op.create_index("ix_alerts_open", "alerts", ["workspace_id", "id"], postgresql_where=sa.text("resolved_at is null"))
     wall("indicators")
     wall("alerts")
     wall("reprocessings")
 
 
 def downgrade() -> None:
+    op.drop_index("ix_alerts_open", table_name="alerts", postgresql_where=sa.text("resolved_at is null"))
     op.drop_index("uq_alerts_open", table_name="alerts", postgresql_where=sa.text("resolved_at is null"))
     op.drop_index("ix_alerts_workspace_id_account_id_id", table_name="alerts")
     op.drop_table("alerts")

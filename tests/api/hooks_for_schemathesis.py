@@ -1,9 +1,11 @@
 """Helps generated requests to reach something, and keeps them from sawing off the branch they sit on.
 
-Loaded by the schemathesis command through SCHEMATHESIS_HOOKS. `OWN_KEY` is the id of the key the run itself uses;
-`COVERAGE_SHARE` is how much of the coverage phase to keep, which otherwise is as long as the description is rich.
+Loaded by the schemathesis command through SCHEMATHESIS_HOOKS. `OWN_KEY` is the id of the key the run itself uses,
+`KNOWN` maps path parameters to ids that exist, and `COVERAGE_SHARE` is how much of the coverage phase to keep, which
+otherwise is as long as the description is rich.
 """
 
+import json
 import os
 import random
 
@@ -12,7 +14,7 @@ import schemathesis
 OWN_KEY = os.environ.get("OWN_KEY", "")
 COVERAGE_SHARE = float(os.environ.get("COVERAGE_SHARE", "1"))
 SOME_OTHER_KEY = "key_" + "0" * 31 + "1"
-KNOWN = {"account": ["acme", "globex", "initech"], "user": ["user-1", "user-2"]}
+KNOWN = json.loads(os.environ.get("KNOWN", "{}"))
 OFTEN = 0.6
 
 chance = random.Random(20260301)
@@ -20,7 +22,7 @@ chance = random.Random(20260301)
 
 @schemathesis.hook
 def before_call(context, case, kwargs):
-    """Most requests about an account or a user are about one that exists; none is about the key of the run itself."""
+    """Most requests about something known are about one that exists; none is about the key of the run itself."""
     parameters = case.path_parameters or {}
     for name, known in KNOWN.items():
         if name in parameters and chance.random() < OFTEN:

@@ -166,3 +166,4 @@ async def test_metrics_count_by_route_template(client):
     assert 'steward_http_requests_total{method="GET",route="/api/v1/keys/{key}",status="404"}' in page
     assert 'route="unmatched",status="404"' in page
     assert "/at/all" not in page
+    assert "steward_jobs" in page

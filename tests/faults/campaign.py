@@ -25,6 +25,7 @@ from tests.faults.world import WORKERS, World
 SEED = 20260301
 MAIN = Plan(seconds=62, kills=60, flushes=10, valkey_restarts=2, postgres_crashes=2)
 CONTROL = Plan(seconds=22, kills=24, flushes=4, valkey_restarts=1, postgres_crashes=1)
+MANY_LETTERS = (2400, 800)  # events and accounts: what a letter's sender forgets shows only where there are letters
 REST_SECONDS = 90.0
 WEBHOOKS = {"all": [], "alerts": ["indicator.activated"]}
 INDICATOR = {
@@ -66,8 +67,8 @@ class Outcome:
 
 @contextlib.contextmanager
 def place():
-    """A folder for worlds; its name is short, because it holds sockets."""
-    with tempfile.TemporaryDirectory(prefix="stw-faults-", dir="/tmp") as folder:
+    """A folder for worlds; not pytest's own, whose paths are too long for sockets."""
+    with tempfile.TemporaryDirectory(prefix="steward-faults-", dir="/tmp") as folder:
         yield Path(folder)
 
 
@@ -75,7 +76,7 @@ def run(folder, plan, *, seed=SEED, events=5000, accounts=500, careless=None):
     """Run a campaign. `careless` removes one defence, and then something must be lost or doubled."""
     told = script.write(seed, events=events, accounts=accounts)
     outcome = Outcome(seed)
-    with World(folder, seed=seed, careless=careless) as world:
+    with World(folder, seed=seed, careless=careless) as world, _telling(world):
         stage = asyncio.run(prepare(world))
         world.start("api", *WORKERS)
         asyncio.run(stage.configure(world))
@@ -92,6 +93,16 @@ def run(folder, plan, *, seed=SEED, events=5000, accounts=500, careless=None):
         if careless is None and not outcome.report.faultless:
             print(world.last_words())
     return outcome
+
+
+@contextlib.contextmanager
+def _telling(world):
+    """When the campaign itself breaks down, show what the processes said."""
+    try:
+        yield
+    except BaseException:
+        print(world.last_words())
+        raise
 
 
 def _note(outcome, sender, told):
@@ -167,7 +178,7 @@ async def rest(world, seconds=REST_SECONDS):
             left = await connection.fetchval(BUSY)
             calm = calm + 1 if left == 0 else 0
             if time.monotonic() > deadline:
-                raise TimeoutError(f"{left} things are still to be done after {seconds} s\n{world.last_words()}")
+                raise TimeoutError(f"{left} things are still to be done after {seconds} s")
             await asyncio.sleep(0.25)
     finally:
         await connection.close()

@@ -13,10 +13,21 @@ def folder():
         yield place / "world"
 
 
-def test_nothing_is_lost_or_doubled_while_processes_redis_and_postgres_die(folder):
+@pytest.fixture
+def tell(capsys):
+    """Says what was done and what came of it, also when all is well."""
+
+    def say(outcome, *, without="nothing removed"):
+        with capsys.disabled():
+            print(f"\nseed {outcome.seed}, {without}: {outcome.sentence}")
+
+    return say
+
+
+def test_nothing_is_lost_or_doubled_while_processes_redis_and_postgres_die(folder, tell):
     outcome = campaign.run(folder, campaign.MAIN)
 
-    print(f"\nseed {outcome.seed}: {outcome.sentence}")
+    tell(outcome)
     assert outcome.report.faultless, str(outcome.report)
     assert outcome.acknowledged == 5000
     assert outcome.blows == {
@@ -30,16 +41,17 @@ def test_nothing_is_lost_or_doubled_while_processes_redis_and_postgres_die(folde
     assert outcome.repeated, "no message was ever repeated: the receipts were not tried"
 
 
-def test_without_leases_letters_are_lost(folder):
-    outcome = campaign.run(folder, campaign.CONTROL, events=2500, accounts=300, careless="leases")
+def test_without_leases_letters_are_lost(folder, tell):
+    events, accounts = campaign.MANY_LETTERS
+    outcome = campaign.run(folder, campaign.CONTROL, events=events, accounts=accounts, careless="leases")
 
-    print(f"\nseed {outcome.seed}, claims count as done: {outcome.sentence}")
+    tell(outcome, without="claims count as done")
     assert outcome.report.lost["letters received"]
 
 
-def test_without_receipts_counters_are_doubled(folder):
+def test_without_receipts_counters_are_doubled(folder, tell):
     outcome = campaign.run(folder, campaign.CONTROL, events=2500, accounts=300, careless="receipts")
 
-    print(f"\nseed {outcome.seed}, every message counts as new: {outcome.sentence}")
+    tell(outcome, without="every message counts as new")
     assert outcome.report.doubled["events counted"]
     assert not outcome.report.lost, str(outcome.report)

@@ -19,7 +19,7 @@ from app.embedded import processes
 ROOT = Path(__file__).parents[2]
 MASTER = "a master key for campaigns, 0123456789 abcdef"
 WORKERS = ("worker-1", "worker-2")
-LOGS = ("launch", "receiver", "api", *WORKERS)
+LOGS = ("postgres", "valkey", "launch", "receiver", "api", *WORKERS)
 
 
 class World:

@@ -331,3 +331,46 @@ async def test_the_trait_that_makes_a_letter_too_large_is_left_out(client, make_
     request = receiver.requests[-1]
     assert len(request.body) <= 20_000
     assert json.loads(request.body)["data"]["account"]["traitsTruncated"] is True
+
+
+def shape(value):
+    """The keys of a JSON value, all the way down, except below traits and into lists."""
+    if isinstance(value, dict):
+        return {name: None if name == "traits" else shape(inner) for name, inner in value.items()}
+    return None
+
+
+async def test_what_really_happens_looks_like_the_examples(client, make_webhook, drain, receiver):
+    """The journey: a mapped trait names the owner, an indicator comes to hold, and no longer does."""
+    await make_webhook()
+    member = (await client.post("/api/v1/members", json={"name": "Ana", "email": "ana@example.com"})).json()
+    rule = {"field": "mrr", "op": "lessThan", "value": 100}
+    made = await client.post(
+        "/api/v1/indicators",
+        json={"name": "Small", "kind": "risk", "filter": rule, "assignee": {"member": member["id"]}},
+    )
+    assert made.status_code == 201, made.text
+    mapped = await client.put("/api/v1/trait-map", json={"owner": "ownerId"})
+    assert mapped.status_code == 200, mapped.text
+    await drain()
+    user = {"externalId": "olive", "accounts": ["acme"], "traits": {"name": "Olive"}}
+    for path, body in (
+        ("accounts", {"externalId": "acme", "traits": {"ownerId": "olive", "mrr": 50}}),
+        ("users", user),
+        ("accounts", {"externalId": "acme", "traits": {"mrr": 500}}),
+    ):
+        answer = await client.post(f"/api/v1/{path}", json=body)
+        assert answer.status_code in {200, 202}, answer.text
+        await drain()
+    examples = {one["type"]: one["example"] for one in (await client.get("/api/v1/event-types")).json()["data"]}
+    letters = {request.json()["type"]: request.json() for request in receiver.requests}
+    assert letters.keys() == examples.keys() - {"webhook.test"}
+    assert letters["account.owner_changed"]["data"]["owner"]["externalId"] == "olive"
+    for name, letter in letters.items():
+        known = {"owner": shape(examples[name]["data"]["owner"]), "csm": None, "previousOwner": None}
+        ours, theirs = shape(letter), shape(examples[name])
+        for both in (ours["data"], theirs["data"]):
+            both |= {key: None for key in known if key in both}
+        assert ours == theirs
+        for why, example in zip(letter["data"].get("why", []), examples[name]["data"].get("why", []), strict=False):
+            assert why.keys() == example.keys()

@@ -109,13 +109,36 @@ async def test_a_stale_worker_notes_nothing(database, workspace, endpoint, news,
     async def note():
         async with database.transaction(workspace) as db:
             attempt = Attempt(now, 1, Answer(410, None), "")
-            await deliveries.note(db, job, lease, attempt, now=datetime.now(UTC))
+            await deliveries.note_failure(db, job, lease, attempt, now=datetime.now(UTC))
 
     with pytest.raises(Fenced):
         await note()
     assert await count("delivery_attempts") == 0
     assert await count("webhook_endpoints where not enabled") == 0
     assert await count("deliveries where state = 'pending' and attempts = 0") == 1
+
+
+async def test_of_successes_noted_together_only_the_stale_worker_s_falls_out(
+    database, workspace, endpoint, account, now, leased, count
+):
+    errands = []
+    for _ in range(3):
+        news = Announcement("account.owner_changed", account, new_id(), now)
+        async with database.transaction(workspace) as db:
+            await deliveries.announce(db, workspace, [news], now=now)
+        errands.append(await leased())
+    stale = errands[1][1]
+    async with database.transaction(workspace) as db:
+        await db.execute(text("update jobs set fence = fence + 1 where id = :id"), {"id": stale.id})
+        await db.execute(text("update webhook_endpoints set failing_since = now()"))
+    attempt = Attempt(now, 1, Answer(200, None), "ok")
+    async with database.transaction(workspace) as db:
+        noted = [(job, lease, attempt) for job, lease in errands]
+        found = await deliveries.note_delivered(db, workspace, noted, now=now)
+    assert [type(one) for one in found] == [type(None), Fenced, type(None)]
+    assert await count("deliveries where state = 'delivered' and attempts = 1") == 2
+    assert await count("delivery_attempts where number = 1 and status = 200 and excerpt = 'ok'") == 2
+    assert await count("webhook_endpoints where failing_since is null") == 1
 
 
 async def test_what_is_given_up_unanswered_shows_as_failed(database, workspace, endpoint, news, now, leased, count):
@@ -137,9 +160,10 @@ async def test_a_letter_delivered_meanwhile_is_not_sent_again(database, workspac
         await deliveries.announce(db, workspace, [news], now=now)
     job, lease = await leased()
     async with database.transaction(workspace) as db:
-        assert await deliveries.open_letter(db, job, lease, keys=KEYS, now=now) is not None
+        (opened,) = await deliveries.open_letters(db, workspace, [(job, lease)], keys=KEYS, now=now)
+        assert opened.url == "http://127.0.0.1:9/hook"
         await db.execute(text("update deliveries set state = 'delivered', finished_at = now()"))
-        assert await deliveries.open_letter(db, job, lease, keys=KEYS, now=now) is None
+        assert await deliveries.open_letters(db, workspace, [(job, lease)], keys=KEYS, now=now) == [None]
 
 
 async def test_a_stored_secret_is_sealed_to_its_row(database, workspace, endpoint, now):

@@ -36,7 +36,7 @@ async def listen(redis_url, valkey):
 
 
 @pytest.fixture
-def heard(listen):
+async def heard(listen):
     """What a worker that listens has heard."""
     heard = asyncio.Queue()
     listen(heard.put_nowait)

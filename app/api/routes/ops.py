@@ -1,18 +1,18 @@
 """For those who run Steward: is it alive, is it ready, what does it do. Without a key, and outside /api."""
 
 import asyncio
+from contextlib import suppress
 
-import structlog
 from fastapi import APIRouter, Response
 
 from app.api.deps import Services
 from app.api.metrics import CONTENT_TYPE
 from app.api.schemas.ops import Health, Readiness
+from app.db import jobs
+from app.domain.errors import Unavailable
 from app.services import readiness
 
 router = APIRouter(tags=["operations"])
-
-log = structlog.get_logger("steward.ops")
 
 
 @router.get("/healthz", operation_id="getHealth")
@@ -51,4 +51,8 @@ async def get_readiness(state: Services, response: Response) -> Readiness:
 )
 async def get_metrics(state: Services) -> Response:
     """Figures for Prometheus."""
+    if state.metrics.wants_backlog():
+        with suppress(Unavailable):
+            async with state.database.pump_transaction() as db:
+                state.metrics.set_backlog(await jobs.depths(db))
     return Response(state.metrics.page(), media_type=CONTENT_TYPE)

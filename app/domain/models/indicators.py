@@ -49,6 +49,7 @@ class Alert(Base):
             unique=True,
             postgresql_where=text("resolved_at is null"),
         ),
+        Index("ix_alerts_open", "workspace_id", "id", postgresql_where=text("resolved_at is null")),
         Index(None, "workspace_id", "account_id", "id"),
     )
 

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from app.db.base import Database, may_run_again
+from app.db.base import Database, has_no_parent, may_run_again
 from app.db.ingest import Written
 from app.domain.errors import Unavailable
+from app.domain.keys import InvalidKey
 from app.domain.messages import Envelope
 from app.services import ingest
 from app.services.ingest import Recorded
@@ -119,6 +120,8 @@ class GroupCommit:
                 async with self._database.transaction(workspace_id) as db:
                     return await ingest.record(db, workspace_id, envelopes, now=self._now())
             except Exception as error:
+                if has_no_parent(error):
+                    raise InvalidKey("The key is not valid.") from None  # its workspace was just deleted
                 if attempt == TRIES or not may_run_again(error):
                     raise
         raise AssertionError("unreachable")

@@ -123,6 +123,11 @@ def may_run_again(error: BaseException) -> bool:
     return sqlstate(error) in RETRY_WHOLE
 
 
+def has_no_parent(error: BaseException) -> bool:
+    """Whether a row was refused because what it belongs to does not exist (any more)."""
+    return sqlstate(error) == "23503"
+
+
 def is_outage(error: BaseException) -> bool:
     """Whether trying the same thing again later can help: lost connections, shutdowns, waits that took too long."""
     code = sqlstate(error)

@@ -33,7 +33,8 @@ class Written:
     users: dict[str, UUID]
 
 
-# A twin that is being written by another transaction makes this wait until that one is decided.
+# A twin that is being written by another transaction makes this wait until that one is decided. The lock is shared by
+# all flushes and taken whole by the deletion of the workspace: after that, new accounts and users have no parent.
 _RECEIVE = """
 with fresh as (
     insert into message_receipts (workspace_id, message_hash, body_hash, received_at)
@@ -42,6 +43,7 @@ with fresh as (
     returning message_hash
 )
 select
+    pg_advisory_xact_lock_shared(hashtextextended($1::uuid::text, 0)),
     (select coalesce(array_agg(message_hash), '{}') from fresh) as fresh,
     (select trait_keys[1] from trait_mappings where workspace_id = $1 and field = 'owner') as owner_trait
 """

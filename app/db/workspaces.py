@@ -41,7 +41,11 @@ async def add(db: Session, workspace_id: UUID, *, slug: str, name: str) -> Works
 
 
 async def delete(db: Session, workspace_id: UUID) -> None:
-    """Delete every row of the workspace, in one transaction that may take longer than others."""
+    """Delete every row of the workspace, in one transaction that may take longer than others.
+
+    Flushes that are under way finish first; those that come later find no workspace (see `db.ingest`).
+    """
+    await db.execute(text("select pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": str(workspace_id)})
     await db.execute(text("select set_config('statement_timeout', :limit, true)"), {"limit": f"{DELETE_SECONDS}s"})
     for table in _owned_tables():
         await db.execute(delete_from(table).where(table.c.workspace_id == workspace_id))

@@ -76,7 +76,7 @@ async def open_letters(
     None: there is nothing to send, and the job is put aside or can be completed. `Fenced`: it is not ours any more.
     """
     found = await deliveries.with_endpoints(db, workspace_id, [job.delivery_id for job, _ in errands])
-    opened: list[Letter | None | Exception] = []
+    opened: list[Letter | Exception | None] = []
     for job, lease in errands:
         row = found.get(job.delivery_id)
         if row is None or row.state != "pending":

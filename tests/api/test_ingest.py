@@ -249,3 +249,15 @@ async def test_accounts_are_walked_page_by_page(client):
         if not page["hasMore"]:
             break
     assert sorted(seen) == sorted(f"acme-{n}" for n in range(25))
+
+
+async def test_nothing_is_left_of_a_workspace_deleted_while_messages_arrive(client, database, workspace):
+    slug = (await client.get("/api/v1/workspace")).json()["slug"]
+    flood = [send(client, {**EVENT, "messageId": f"e-{n}", "userId": f"u-{n}"}) for n in range(30)]
+    deletion = client.request("DELETE", "/api/v1/workspace", json={"slug": slug})
+
+    *answers, deleted = await asyncio.gather(*flood, deletion)
+
+    assert deleted.status_code in {200, 202, 204}
+    assert {answer.status_code for answer in answers} <= {202, 401}
+    assert [await count(database, workspace, table) for table in ("events", "message_receipts", "accounts")] == [0, 0, 0]

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
 import orjson
-from pydantic import BeforeValidator, Field, TypeAdapter, WithJsonSchema
+from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from app.api.schemas.base import Wire
@@ -137,6 +137,8 @@ class UserFields(Timed):
 
 class EventIn(Timed):
     """Something happened: name the user who did it, the account it happened at, or both."""
+
+    model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": ["userId"]}, {"required": ["accountId"]}]})
 
     event: EventName
     user_id: ExternalId | None = None

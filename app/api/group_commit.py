@@ -11,12 +11,10 @@ from datetime import datetime
 from uuid import UUID
 
 from app.db.base import Database, has_no_parent, may_run_again
-from app.db.ingest import Written
 from app.domain.errors import Unavailable
 from app.domain.keys import InvalidKey
-from app.domain.messages import Envelope
+from app.domain.messages import Envelope, Verdict
 from app.services import ingest
-from app.services.ingest import Recorded
 
 MOST_MESSAGES = 1_000  # in one transaction
 MOST_WAITING = 20_000  # messages waiting for one workspace before senders are asked to come back
@@ -32,7 +30,7 @@ class Overloaded(Unavailable):
 @dataclass(slots=True)
 class _Request:
     envelopes: Sequence[Envelope]
-    answer: asyncio.Future[Recorded]
+    answer: asyncio.Future[list[Verdict]]
 
 
 @dataclass(slots=True)
@@ -51,7 +49,7 @@ class GroupCommit:
         self._wake = wake
         self._lines: defaultdict[UUID, _Line] = defaultdict(_Line)
 
-    async def record(self, workspace_id: UUID, envelopes: Sequence[Envelope]) -> Recorded:
+    async def record(self, workspace_id: UUID, envelopes: Sequence[Envelope]) -> list[Verdict]:
         """Store messages and return once they are committed. Raises `Unavailable` when they could not be."""
         line = self._lines[workspace_id]
         if line.messages + len(envelopes) > MOST_WAITING:
@@ -92,14 +90,14 @@ class GroupCommit:
 
     async def _flush(self, workspace_id: UUID, group: list[_Request]) -> None:
         try:
-            recorded = await self._commit(workspace_id, [e for request in group for e in request.envelopes])
+            verdicts = await self._commit(workspace_id, [e for request in group for e in request.envelopes])
         except Exception as error:  # noqa: BLE001 - whatever went wrong is the answer to somebody's request
             await self._part(workspace_id, group, error)
             return
         start = 0
         for request in group:
             end = start + len(request.envelopes)
-            _answer(request, Recorded(recorded.verdicts[start:end], recorded.written))
+            _answer(request, verdicts[start:end])
             start = end
         self._wake()
 
@@ -112,9 +110,9 @@ class GroupCommit:
         for request in group:
             await self._flush(workspace_id, [request])
 
-    async def _commit(self, workspace_id: UUID, envelopes: Sequence[Envelope]) -> Recorded:
+    async def _commit(self, workspace_id: UUID, envelopes: Sequence[Envelope]) -> list[Verdict]:
         if not envelopes:
-            return Recorded([], Written({}, {}))
+            return []
         for attempt in range(1, TRIES + 1):
             try:
                 async with self._database.transaction(workspace_id) as db:
@@ -127,7 +125,7 @@ class GroupCommit:
         raise AssertionError("unreachable")
 
 
-def _answer(request: _Request, answer: Recorded | Exception) -> None:
+def _answer(request: _Request, answer: list[Verdict] | Exception) -> None:
     if request.answer.done():
         return
     if isinstance(answer, Exception):

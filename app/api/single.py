@@ -42,8 +42,7 @@ async def record(state: State, caller: Caller, sent: Timed, make: Make) -> Singl
     message = _made(state, make)
     raw = sent.model_dump(mode="json", by_alias=True, exclude_unset=True)
     envelope = intake.envelope_of(raw, message, sent)
-    recorded = await state.commits.record(caller.workspace_id, [envelope])
-    (verdict,) = recorded.verdicts
+    (verdict,) = await state.commits.record(caller.workspace_id, [envelope])
     if verdict.status == "conflict":
         raise MessageIdReused("Send other content under another message id; the first one stands.")
     return Single(

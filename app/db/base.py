@@ -61,6 +61,7 @@ class Database:
             pool_timeout=POOL_SECONDS,
             pool_recycle=1800,
             pool_pre_ping=True,
+            hide_parameters=True,  # what customers sent stays out of error messages and logs
             connect_args={
                 "timeout": CONNECT_SECONDS,
                 "command_timeout": COMMAND_SECONDS,

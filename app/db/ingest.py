@@ -1,50 +1,43 @@
-"""Writes a folded batch: two statements over arrays, on the driver's own connection, under the door's transaction.
+"""Writes a folded batch: two statements, on the driver's own connection, under the door's transaction.
 
-JSON travels as text: the driver would call back into Python for every element of an array of jsonb.
+Rows travel as one JSON text per table: an array per column would cost more to encode than to store.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import orjson
 
 from app.db.base import Session, raw
+from app.domain import ids
 from app.domain.folding import Fold, Party
-from app.domain.ids import new_id
 
 
 @dataclass(frozen=True, slots=True)
 class Receipts:
-    """Which message hashes were new, and what had been stored for the others; and the trait that names owners."""
+    """The message hashes taken before, with the hash of the body each had; and the trait that names owners."""
 
-    fresh: frozenset[UUID]
-    seen: dict[UUID, int]
+    seen: dict[str, int]
     owner_trait: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """The ids behind the external ids of a batch."""
-
-    accounts: dict[str, UUID]
-    users: dict[str, UUID]
 
 
 # A twin that is being written by another transaction makes this wait until that one is decided. The lock is shared by
 # all flushes and taken whole by the deletion of the workspace: after that, new accounts and users have no parent.
 _RECEIVE = """
-with fresh as (
+with incoming as materialized (select hash, body from json_to_recordset($2::json) as t (hash uuid, body bigint)),
+fresh as (
     insert into message_receipts (workspace_id, message_hash, body_hash, received_at)
-    select $1, hash, body, $4 from unnest($2::uuid[], $3::bigint[]) as t (hash, body)
+    select $1, hash, body, $3 from incoming order by hash
     on conflict do nothing
     returning message_hash
 )
 select
     pg_advisory_xact_lock_shared(hashtextextended($1::uuid::text, 0)),
-    (select coalesce(array_agg(message_hash), '{}') from fresh) as fresh,
+    array(select hash from incoming where hash not in (select message_hash from fresh)) as repeated,
     (select trait_keys[1] from trait_mappings where workspace_id = $1 and field = 'owner') as owner_trait
 """
 
@@ -54,11 +47,14 @@ _SEEN = (
 
 # Parties are first looked up (one index probe each, whatever the statistics say), then only the new ones and those
 # with traits are written. An insert that loses the race for a new external id becomes an update of the winner's row,
-# so that the id that comes back is always the real one.
+# so that the id that comes back is always the real one. Of each trait the greater stamp wins; one that wins without a
+# value is gone.
 _PARTY = """
 {p}_in as materialized (
-    select * from unnest({ext}::text[], {ids}::uuid[], {traits}::text[], {stamps}::text[])
-    with ordinality as t (ext, new_id, traits, stamps, ix)
+    select * from json_to_recordset({rows}::json) as t (
+        ix int, ext text, new_id uuid, traits jsonb, stamps jsonb, first_at timestamptz, last_at timestamptz,
+        events bigint, received_at timestamptz, sent_at timestamptz
+    )
 ),
 {p}_known as materialized (
     select i.ix, x.id from {p}_in i
@@ -71,8 +67,16 @@ _PARTY = """
     where k.id is null or i.stamps is not null
     order by i.ext
     on conflict (workspace_id, external_id) do update set
-        traits = steward_merged(x.traits, x.trait_stamps, excluded.traits, excluded.trait_stamps),
-        trait_stamps = x.trait_stamps || steward_winning(x.trait_stamps, excluded.trait_stamps),
+        (traits, trait_stamps) = (
+            select
+                (x.traits - coalesce(array_agg(n.key), '{{}}'))
+                || coalesce(
+                    jsonb_object_agg(n.key, excluded.traits -> n.key) filter (where excluded.traits ? n.key), '{{}}'
+                ),
+                x.trait_stamps || coalesce(jsonb_object_agg(n.key, n.value), '{{}}')
+            from jsonb_each(excluded.trait_stamps) as n
+            where not x.trait_stamps ? n.key or x.trait_stamps -> n.key < n.value
+        ),
         updated_at = excluded.updated_at
     returning x.id, x.external_id
 ),
@@ -83,9 +87,9 @@ _PARTY = """
 
 _APPLY = (
     "with "  # noqa: S608 - the only text put together here is written above
-    + _PARTY.format(p="acc", table="accounts", ext="$3", ids="$4", traits="$5", stamps="$6")
+    + _PARTY.format(p="acc", table="accounts", rows="$3")
     + ","
-    + _PARTY.format(p="usr", table="users", ext="$7", ids="$8", traits="$9", stamps="$10")
+    + _PARTY.format(p="usr", table="users", rows="$4")
     + """,
 facts as (
     insert into account_facts (workspace_id, account_id)
@@ -95,9 +99,8 @@ facts as (
 account_moves as (
     insert into account_activity as x (workspace_id, account_id, first_seen_at, last_seen_at, events)
     select $1, acc.id, t.first_at, t.last_at, t.events
-    from unnest($11::bigint[], $12::timestamptz[], $13::timestamptz[], $14::bigint[])
-        as t (ix, first_at, last_at, events)
-    join acc using (ix)
+    from acc_in t join acc using (ix)
+    where t.events > 0
     order by acc.id
     on conflict (workspace_id, account_id) do update set
         first_seen_at = least(x.first_seen_at, excluded.first_seen_at),
@@ -107,7 +110,7 @@ account_moves as (
 new_days as (
     insert into user_days (workspace_id, user_id, day)
     select $1, usr.id, t.day
-    from unnest($15::bigint[], $16::date[]) as t (ix, day) join usr using (ix)
+    from json_to_recordset($5::json) as t (ix int, day date) join usr using (ix)
     order by usr.id, t.day
     on conflict do nothing
     returning user_id
@@ -117,9 +120,8 @@ user_moves as (
     insert into user_activity as x
         (workspace_id, user_id, first_seen_at, last_seen_at, sessions, last_received_at, last_sent_at)
     select $1, usr.id, t.first_at, t.last_at, coalesce(s.n, 0), t.received_at, t.sent_at
-    from unnest($17::bigint[], $18::timestamptz[], $19::timestamptz[], $20::timestamptz[], $21::timestamptz[])
-        as t (ix, first_at, last_at, received_at, sent_at)
-    join usr using (ix) left join sessions s on s.user_id = usr.id
+    from usr_in t join usr using (ix) left join sessions s on s.user_id = usr.id
+    where t.last_at is not null or t.received_at is not null or t.sent_at is not null
     order by usr.id
     on conflict (workspace_id, user_id) do update set
         first_seen_at = least(x.first_seen_at, excluded.first_seen_at),
@@ -131,9 +133,10 @@ user_moves as (
 links as (
     insert into memberships as x (workspace_id, account_id, user_id, linked, changed_at, first_linked_at)
     select $1, acc.id, usr.id, t.linked, t.changed_at, t.first_at
-    from unnest($22::bigint[], $23::bigint[], $24::boolean[], $25::timestamptz[], $26::timestamptz[])
-        as t (acc_ix, usr_ix, linked, changed_at, first_at)
-    join acc on acc.ix = t.acc_ix join usr on usr.ix = t.usr_ix
+    from json_to_recordset($6::json) as t (
+        account int, "user" int, linked boolean, changed_at timestamptz, first_at timestamptz
+    )
+    join acc on acc.ix = t.account join usr on usr.ix = t."user"
     left join lateral (
         select m.linked, m.changed_at, m.first_linked_at
         from memberships m
@@ -159,95 +162,86 @@ links as (
 ),
 claims as (
     insert into owner_claims (workspace_id, account_id, trait_key, stamp, value)
-    select $1, acc.id, $27::text, t.stamp, t.value
-    from unnest($28::bigint[], $29::numeric[], $30::text[]) as t (ix, stamp, value) join acc using (ix)
+    select $1, acc.id, $8::text, t.stamp, t.value
+    from json_to_recordset($7::json) as t (ix int, stamp numeric, value text) join acc using (ix)
     order by acc.id, t.stamp
     on conflict do nothing
 ),
 happened as (
     insert into events (workspace_id, occurred_at, id, account_id, user_id, name, properties, received_at)
-    select $1, t.at, t.id, acc.id, usr.id, t.name, t.properties::jsonb, $2
-    from unnest($31::uuid[], $32::timestamptz[], $33::text[], $34::bigint[], $35::bigint[], $36::text[])
-        as t (id, at, name, acc_ix, usr_ix, properties)
-    left join acc on acc.ix = t.acc_ix left join usr on usr.ix = t.usr_ix
-),
-dirty as (
-    insert into dirty_accounts (workspace_id, account_id)
-    select $1, id from acc
-    union
-    select $1, f.account_id from account_facts f
-    where f.workspace_id = $1 and f.owner_id = any(array(select id from usr))
+    select $1, t.at, t.id, acc.id, usr.id, t.name, t.properties, $2
+    from json_to_recordset($9::json) as t (
+        id uuid, at timestamptz, name text, account int, "user" int, properties jsonb
+    )
+    left join acc on acc.ix = t.account left join usr on usr.ix = t."user"
 )
-select
-    (select coalesce(array_agg(id order by ix), '{}') from acc) as accounts,
-    (select coalesce(array_agg(id order by ix), '{}') from usr) as users
+insert into dirty_accounts (workspace_id, account_id)
+select $1, id from acc
+union
+select $1, f.account_id from account_facts f
+where f.workspace_id = $1 and f.owner_id = any(array(select id from usr))
 """
 )
 
 
-async def receive(db: Session, workspace_id: UUID, hashes: dict[UUID, int], now: datetime) -> Receipts:
-    """Keep the message hashes not seen before; `hashes` maps each to the hash of its body. Repeats are told apart."""
+async def receive(db: Session, workspace_id: UUID, hashes: Mapping[str, int], now: datetime) -> Receipts:
+    """Keep the message hashes not seen before; `hashes` maps each (32 hex digits) to the hash of its body."""
     driver = await raw(db)
-    ordered = sorted(hashes)
-    row = await driver.fetchrow(_RECEIVE, workspace_id, ordered, [hashes[key] for key in ordered], now)
-    fresh = frozenset(UUID(bytes=key.bytes) for key in row["fresh"])
-    seen: dict[UUID, int] = {}
-    if len(fresh) < len(ordered):
-        old = await driver.fetch(_SEEN, workspace_id, [key for key in ordered if key not in fresh])
-        seen = {UUID(bytes=found["message_hash"].bytes): found["body_hash"] for found in old}
-    return Receipts(fresh, seen, row["owner_trait"])
+    incoming = _json({"hash": key, "body": body} for key, body in hashes.items())
+    row = await driver.fetchrow(_RECEIVE, workspace_id, incoming, now)
+    if not row["repeated"]:
+        return Receipts({}, row["owner_trait"])
+    old = await driver.fetch(_SEEN, workspace_id, row["repeated"])
+    return Receipts({found["message_hash"].hex: found["body_hash"] for found in old}, row["owner_trait"])
 
 
-def _parties(parties: dict[str, Party]) -> tuple[Sequence[object], ...]:
-    rows = parties.values()
-    return (
-        list(parties),
-        [new_id() for _ in parties],
-        [orjson.dumps(party.traits).decode() if party.stamps else None for party in rows],
-        [json.dumps(party.stamps) if party.stamps else None for party in rows],
-    )
-
-
-async def apply(db: Session, workspace_id: UUID, batch: Fold, now: datetime) -> Written:
+async def apply(db: Session, workspace_id: UUID, batch: Fold, now: datetime) -> None:
     """Store a folded batch and mark every account it touches, in one statement."""
     driver = await raw(db)
-    moved_accounts = [party for party in batch.accounts.values() if party.events]
-    moved_users = [p for p in batch.users.values() if p.last_seen_at or p.last_received_at or p.last_sent_at]
-    days = sorted(batch.days)
-    row = await driver.fetchrow(
+    await driver.execute(
         _APPLY,
         workspace_id,
         now,
-        *_parties(batch.accounts),
-        *_parties(batch.users),
-        [p.ix for p in moved_accounts],
-        [p.first_seen_at for p in moved_accounts],
-        [p.last_seen_at for p in moved_accounts],
-        [p.events for p in moved_accounts],
-        [ix for ix, _ in days],
-        [day for _, day in days],
-        [p.ix for p in moved_users],
-        [p.first_seen_at for p in moved_users],
-        [p.last_seen_at for p in moved_users],
-        [p.last_received_at for p in moved_users],
-        [p.last_sent_at for p in moved_users],
-        [account for account, _ in batch.links],
-        [user for _, user in batch.links],
-        [link.linked for link in batch.links.values()],
-        [link.changed_at for link in batch.links.values()],
-        [link.first_linked_at for link in batch.links.values()],
+        _json(_party(name, party) for name, party in batch.accounts.items()),
+        _json(_party(name, party) for name, party in batch.users.items()),
+        _json({"ix": ix, "day": day} for ix, day in batch.days),
+        _json(
+            {
+                "account": account,
+                "user": user,
+                "linked": link.linked,
+                "changed_at": link.changed_at,
+                "first_at": link.first_linked_at,
+            }
+            for (account, user), link in batch.links.items()
+        ),
+        _json({"ix": ix, "stamp": str(mark), "value": value} for (ix, mark), value in batch.claims.items()),
         batch.owner_trait,
-        [ix for ix, _ in batch.claims],
-        [mark for _, mark in batch.claims],
-        list(batch.claims.values()),
-        [event.id for event in batch.events],
-        [event.at for event in batch.events],
-        [event.name for event in batch.events],
-        [event.account for event in batch.events],
-        [event.user for event in batch.events],
-        [event.properties.decode() for event in batch.events],
+        _json(
+            {
+                "id": ids.new_text(),
+                "at": event.at,
+                "name": event.name,
+                "account": event.account,
+                "user": event.user,
+                "properties": orjson.Fragment(event.properties),
+            }
+            for event in batch.events
+        ),
     )
-    return Written(
-        accounts=dict(zip(batch.accounts, row["accounts"], strict=True)),
-        users=dict(zip(batch.users, row["users"], strict=True)),
-    )
+
+
+def _party(external_id: str, party: Party) -> dict[str, Any]:
+    row: dict[str, Any] = {"ix": party.ix, "ext": external_id, "new_id": ids.new_text()}
+    if party.stamps:
+        row["traits"] = party.traits
+        row["stamps"] = orjson.Fragment(json.dumps(party.stamps))  # larger than the 64 bits orjson can write
+    if party.last_seen_at:
+        row |= {"first_at": party.first_seen_at, "last_at": party.last_seen_at, "events": party.events}
+    if party.last_received_at or party.last_sent_at:
+        row |= {"received_at": party.last_received_at, "sent_at": party.last_sent_at}
+    return row
+
+
+def _json(rows: Iterable[dict[str, Any]]) -> str:
+    return orjson.dumps(list(rows)).decode()

@@ -1,6 +1,6 @@
 """Webhook endpoints in PostgreSQL."""
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -90,7 +90,7 @@ async def mark_failing(db: Session, workspace_id: UUID, endpoint_id: UUID, *, si
     )
 
 
-async def mark_well(db: Session, workspace_id: UUID, endpoint_ids: Set[UUID]) -> None:
+async def mark_well(db: Session, workspace_id: UUID, endpoint_ids: Collection[UUID]) -> None:
     """Forget failures before a success; rows without any are left alone."""
     await db.execute(
         update(WebhookEndpoint)

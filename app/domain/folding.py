@@ -7,9 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
-from uuid import UUID
 
-from app.domain.ids import new_id
 from app.domain.messages import (
     CONVERSATION,
     EPOCH,
@@ -77,7 +75,6 @@ class Link:
 class EventRow:
     """An event with its account and user as positions in the fold."""
 
-    id: UUID
     at: datetime
     name: str
     account: int | None
@@ -132,7 +129,6 @@ class Fold:
         account = self.account(message.account) if message.account is not None else None
         user = self.user(message.user) if message.user is not None else None
         row = EventRow(
-            id=new_id(),
             at=message.at,
             name=message.name,
             account=account.ix if account else None,

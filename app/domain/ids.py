@@ -4,6 +4,7 @@ import re
 from typing import Final
 from uuid import UUID
 
+import uuid_utils
 from uuid_utils import compat
 
 _WIRE: Final = re.compile(r"([a-z]{3})_([0-9a-f]{32})\Z")
@@ -12,6 +13,11 @@ _WIRE: Final = re.compile(r"([a-z]{3})_([0-9a-f]{32})\Z")
 def new_id() -> UUID:
     """A fresh UUIDv7; ids made later sort later."""
     return compat.uuid7()
+
+
+def new_text() -> str:
+    """A fresh UUIDv7 as text, for writers of many rows: a third of the cost of a UUID object."""
+    return str(uuid_utils.uuid7())
 
 
 def show(prefix: str, value: UUID) -> str:

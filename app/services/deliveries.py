@@ -70,7 +70,7 @@ async def post(db: Session, workspace_id: UUID, letters: Sequence[deliveries.Let
 
 async def open_letters(
     db: Session, workspace_id: UUID, errands: Sequence[tuple[Deliver, Lease]], *, keys: Keyring, now: datetime
-) -> list[Letter | None | Exception]:
+) -> list[Letter | Exception | None]:
     """The letters to send now, in the order asked for.
 
     None: there is nothing to send, and the job is put aside or can be completed. `Fenced`: it is not ours any more.
@@ -136,7 +136,7 @@ class Attempt:
 
 async def note_delivered(
     db: Session, workspace_id: UUID, noted: Sequence[tuple[Deliver, Lease, Attempt]], *, now: datetime
-) -> list[None | Exception]:
+) -> list[Exception | None]:
     """Write successful attempts, the letters' state and the jobs' fate as one; `Fenced` for those not ours any more."""
     ours = await jobs.complete_all(db, [lease for _, lease, _ in noted])
     kept = [(job, attempt) for job, lease, attempt in noted if lease.id in ours]

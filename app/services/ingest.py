@@ -1,32 +1,23 @@
 """Taking in what senders tell: once per message id, the same state whatever the order."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
 from uuid import UUID
 
 from app.db import ingest
 from app.db.base import Session
-from app.db.ingest import Receipts, Written
+from app.db.ingest import Receipts
 from app.domain.folding import fold
 from app.domain.messages import ACCEPTED, DUPLICATE, MISUSED, Envelope, Verdict
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """One verdict per message, in order, and the ids behind the external ids that were touched."""
-
-    verdicts: list[Verdict]
-    written: Written
+def message_hash(message_id: str) -> str:
+    """128 bits, as 32 hex digits, that stand for a free-form message id."""
+    return blake2b(message_id.encode(), digest_size=16).hexdigest()
 
 
-def message_hash(message_id: str) -> UUID:
-    """128 bits that stand for a free-form message id."""
-    return UUID(bytes=blake2b(message_id.encode(), digest_size=16).digest())
-
-
-def _judge(envelopes: Sequence[Envelope], hashes: Sequence[UUID | None], receipts: Receipts) -> list[Verdict]:
+def _judge(envelopes: Sequence[Envelope], hashes: Sequence[str | None], receipts: Receipts) -> list[Verdict]:
     """First come, first served: within the batch too, the first body under an id is the one that counts."""
     verdicts = []
     taken = dict(receipts.seen)
@@ -41,10 +32,10 @@ def _judge(envelopes: Sequence[Envelope], hashes: Sequence[UUID | None], receipt
     return verdicts
 
 
-async def record(db: Session, workspace_id: UUID, envelopes: Sequence[Envelope], *, now: datetime) -> Recorded:
-    """Store each message once and mark every account it touches for evaluation. Safe to repeat."""
+async def record(db: Session, workspace_id: UUID, envelopes: Sequence[Envelope], *, now: datetime) -> list[Verdict]:
+    """Store each message once and mark every account it touches for evaluation; a verdict for each. Safe to repeat."""
     hashes = [message_hash(e.message_id) if e.message_id is not None else None for e in envelopes]
-    firsts: dict[UUID, int] = {}
+    firsts: dict[str, int] = {}
     for envelope, key in zip(envelopes, hashes, strict=True):
         if key is not None:
             firsts.setdefault(key, envelope.body_hash)
@@ -52,6 +43,6 @@ async def record(db: Session, workspace_id: UUID, envelopes: Sequence[Envelope],
     verdicts = _judge(envelopes, hashes, receipts)
     fresh = (e.message for e, verdict in zip(envelopes, verdicts, strict=True) if verdict is ACCEPTED)
     batch = fold(fresh, owner_trait=receipts.owner_trait)
-    if not batch.accounts and not batch.users:
-        return Recorded(verdicts, Written({}, {}))
-    return Recorded(verdicts, await ingest.apply(db, workspace_id, batch, now))
+    if batch.accounts or batch.users:
+        await ingest.apply(db, workspace_id, batch, now)
+    return verdicts

@@ -27,6 +27,7 @@ LEASE_SECONDS: Final = 60.0  # longer than the slowest outside call and its two 
 PER_ENDPOINT: Final = 4  # calls to one endpoint at a time
 PER_CLAIM: Final = 8  # jobs of one workspace in one claim
 GATHER_SECONDS: Final = 0.005  # between two claims of a busy worker, so that one claim fills several hands
+DEEP_EVERY_SECONDS: Final = 1.0  # how often a claim looks behind an endpoint's long backlog
 LANE_LIMITS: Final = {Lane.BULK: 2, Lane.MAINTENANCE: 1}
 
 
@@ -51,6 +52,7 @@ class Crew:
         self._per_workspace = max(1, self._size * 3 // 4)  # nobody can occupy every hand
         self._hands: dict[int, _Hand] = {}
         self._freed = asyncio.Event()
+        self._deep_at = 0.0
         self._stopping = False
 
     def __len__(self) -> int:
@@ -94,9 +96,13 @@ class Crew:
                 log.warning("lease lost, work stopped: %s %s", hand.lease.kind, job_id)
                 hand.task.cancel()
 
+    def stop(self) -> None:
+        """Start nothing more; what is claimed from now on is given back."""
+        self._stopping = True
+
     async def finish(self, grace_seconds: float) -> None:
         """Start nothing more and let what runs end; what does not end in time is left to its lease."""
-        self._stopping = True
+        self.stop()
         tasks = [hand.task for hand in self._hands.values()]
         if tasks:
             await asyncio.wait(tasks, timeout=grace_seconds)
@@ -110,16 +116,19 @@ class Crew:
     async def _claim(self, only_workspace: UUID | None) -> list[Lease]:
         """Claim lane after lane, in one transaction, until the hands are full."""
         found: list[Lease] = []
+        deep = time.monotonic() >= self._deep_at
+        if deep:
+            self._deep_at = time.monotonic() + DEEP_EVERY_SECONDS
         async with self._rt.database.pump_transaction() as db:
             for lane, known in (await jobs.workspaces_with_work(db)).items():
                 who = known if only_workspace is None else [one for one in known if one == only_workspace]
                 random.shuffle(who)
-                want = self._wanted(Lane(lane), who, [hand.lease for hand in self._hands.values()] + found)
+                want = self._wanted(Lane(lane), who, [hand.lease for hand in self._hands.values()] + found, deep=deep)
                 if want.limit > 0 and want.takes:
                     found += await jobs.claim(db, want)
         return found
 
-    def _wanted(self, lane: Lane, who: Sequence[UUID], taken: Sequence[Lease]) -> jobs.Claim:
+    def _wanted(self, lane: Lane, who: Sequence[UUID], taken: Sequence[Lease], *, deep: bool) -> jobs.Claim:
         """What may be claimed of a lane beside what is taken already."""
         in_lane = sum(HANDLERS[lease.kind].job.lane == lane for lease in taken)
         busy = Counter(lease.workspace_id for lease in taken)
@@ -133,6 +142,7 @@ class Crew:
             takes={one: take for one, take in takes.items() if take > 0},
             in_flight=Counter(lease.slot for lease in taken if lease.slot),
             per_endpoint=PER_ENDPOINT,
+            deep=deep,
         )
 
     async def _start(self, leases: Sequence[Lease]) -> int:

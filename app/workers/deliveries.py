@@ -56,7 +56,7 @@ async def _send(rt: Runtime, letter: Letter) -> Attempt:
     return Attempt(started_at, outcome.duration_ms, answer, outcome.excerpt)
 
 
-async def _open_all(errands: Sequence[_Errand]) -> Sequence[Letter | None | Exception]:
+async def _open_all(errands: Sequence[_Errand]) -> Sequence[Letter | Exception | None]:
     rt, workspace_id = errands[0].rt, errands[0].lease.workspace_id
     async with rt.transaction(workspace_id) as db:
         return await deliveries.open_letters(
@@ -64,7 +64,7 @@ async def _open_all(errands: Sequence[_Errand]) -> Sequence[Letter | None | Exce
         )
 
 
-async def _note_all(noted: Sequence[tuple[_Errand, Attempt]]) -> Sequence[None | Exception]:
+async def _note_all(noted: Sequence[tuple[_Errand, Attempt]]) -> Sequence[Exception | None]:
     rt, workspace_id = noted[0][0].rt, noted[0][0].lease.workspace_id
     async with rt.transaction(workspace_id) as db:
         found = await deliveries.note_delivered(

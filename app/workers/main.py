@@ -100,5 +100,6 @@ def configure_logs(level: str) -> None:
         )
     )
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    for noisy in ("arq", "httpx", "sqlalchemy.engine"):
+    for noisy in ("httpx", "sqlalchemy.engine"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    logging.getLogger("arq").setLevel(logging.ERROR)  # it warns of rings that nobody needed to hear any more

@@ -93,6 +93,7 @@ class Pump:
     def stop(self) -> None:
         """Claim nothing more, finish what runs, then let `run` return."""
         self._stopping = True
+        self._crew.stop()
         for event in self._look.values():
             event.set()
 

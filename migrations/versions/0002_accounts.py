@@ -14,28 +14,6 @@ down_revision = "0001_workspaces"
 branch_labels = None
 depends_on = None
 
-# Which of the new stamps win: a stamp is a number that orders writes of one trait (time first, then value).
-WINNING = """
-create function steward_winning(old_stamps jsonb, new_stamps jsonb) returns jsonb
-language sql immutable parallel safe
-return (
-    select coalesce(jsonb_object_agg(n.key, n.value), '{}'::jsonb)
-    from jsonb_each(new_stamps) as n
-    where not old_stamps ? n.key or old_stamps -> n.key < n.value
-)
-"""
-
-# The traits after a merge: what lost stays as it was, what won is replaced, what won without a value is gone.
-MERGED = """
-create function steward_merged(old jsonb, old_stamps jsonb, new jsonb, new_stamps jsonb) returns jsonb
-language sql immutable parallel safe
-return (
-    select (old - coalesce(array_agg(w.key), '{}')) || coalesce(
-        jsonb_object_agg(w.key, new -> w.key) filter (where new ? w.key), '{}'::jsonb)
-    from jsonb_object_keys(steward_winning(old_stamps, new_stamps)) as w(key)
-)
-"""
-
 # A trait as a number: JSON numbers, and text that is one; otherwise nothing.
 NUMBER = r"""
 create function steward_number(value jsonb) returns numeric
@@ -65,8 +43,6 @@ end
 $$
 """
 FUNCTIONS = {
-    "steward_winning(jsonb, jsonb)": WINNING,
-    "steward_merged(jsonb, jsonb, jsonb, jsonb)": MERGED,
     "steward_number(jsonb)": NUMBER,
     "steward_instant(jsonb)": INSTANT,
 }

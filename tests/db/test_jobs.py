@@ -1,6 +1,7 @@
 """The job engine: every arrow of its state machine, the fence, coalescing, fairness."""
 
 import asyncio
+import sys
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import ClassVar
@@ -380,6 +381,16 @@ async def test_no_endpoint_takes_more_calls_than_it_may(queue):
     assert sorted([lease.slot for lease in first].count(str(one)) for one in (busy, quiet)) == [1, 4]
     assert await queue.claim(lane=Lane.DELIVER, in_flight={str(busy): 4}) == []
     assert len(await queue.claim(lane=Lane.DELIVER, in_flight={str(busy): 3})) == 1
+
+
+async def test_a_long_backlog_of_one_endpoint_is_looked_behind(queue, monkeypatch):
+    monkeypatch.setattr(sys.modules["app.db.jobs.claim"], "SHALLOW", 5)
+    busy, quiet = new_id(), new_id()
+    await queue.put(*(Deliver(new_id(), busy) for _ in range(20)))
+    await queue.put(Deliver(new_id(), quiet))
+    assert await queue.claim(lane=Lane.DELIVER, in_flight={str(busy): 4}) == []
+    (found,) = await queue.claim(lane=Lane.DELIVER, in_flight={str(busy): 4}, deep=True)
+    assert found.slot == str(quiet)
 
 
 async def test_an_endpoints_jobs_are_held_and_resumed(queue, workspace):

@@ -79,13 +79,13 @@ def _life(chance, account, events, began):
 
 
 def _batches(chance, placed, workspaces):
-    """Cut the line of messages into batches of 1 to 60; with some of them, earlier ones come again."""
+    """Cut the line of messages into batches of 1 to 40; with some of them, earlier ones come again."""
     lines = [[one for one in placed if one[1] == workspace] for workspace in range(workspaces)]
     batches = []
     for workspace, line in enumerate(lines):
         start = 0
         while start < len(line):
-            size = chance.choice((1, 5, 20, 40, 60))
+            size = chance.choice((1, 1, 2, 5, 10, 40))
             part = [message for _, _, message in line[start : start + size]]
             earlier = [message for _, _, message in line[:start]]
             again = chance.sample(earlier, min(len(earlier), sum(chance.random() < RESENT for _ in part)))

@@ -37,7 +37,7 @@ def test_nothing_is_lost_or_doubled_while_processes_redis_and_postgres_die(folde
         "postgres": campaign.MAIN.postgres_crashes,
     }
     assert outcome.report.resent, "no letter was ever sent twice: the kills hit nothing"
-    assert outcome.statuses[0], "no request was ever cut off: the kills hit nothing"
+    assert outcome.statuses[0] + outcome.statuses[503], "no request was ever cut off or refused"
     assert outcome.repeated, "no message was ever repeated: the receipts were not tried"
 
 

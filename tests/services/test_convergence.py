@@ -79,8 +79,8 @@ async def state_after(database, deliveries, policy):
         )
     for flush in deliveries:
         async with database.transaction(workspace_id) as db:
-            recorded = await ingest.record(db, workspace_id, flush, now=NOW)
-            touched = sorted(recorded.written.accounts.values())
+            await ingest.record(db, workspace_id, flush, now=NOW)
+            touched = sorted(set(await db.scalars(text("delete from dirty_accounts returning account_id"))))
         async with database.transaction(workspace_id) as db:
             await evaluation.evaluate(db, workspace_id, touched, now=NOW)
     state = {}

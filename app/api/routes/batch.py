@@ -32,11 +32,11 @@ async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         caller = caller_of(scope, keys.Scope.INGEST)
         state = state_of(scope)
         taken = intake.read_batch(await _body(receive), now=state.now())
-        recorded = await state.commits.record(caller.workspace_id, taken.envelopes)
+        verdicts = await state.commits.record(caller.workspace_id, taken.envelopes)
     except DomainError as error:
         await problems.answer(error, scope)(scope, receive, send)
         return
-    body = orjson.dumps(_summary(taken, taken.verdicts(recorded.verdicts)))
+    body = orjson.dumps(_summary(taken, taken.verdicts(verdicts)))
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": 202, "headers": headers})
     await send({"type": "http.response.body", "body": body})

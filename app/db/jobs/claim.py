@@ -10,12 +10,17 @@ from sqlalchemy import text
 from app.db.base import Session, rows
 from app.domain.jobs import SUSPECT, Lease
 
-LOOK_AHEAD = 200
+LOOK_AHEAD = 200  # jobs weighed per workspace
+SHALLOW = 1_000  # jobs read to find them
+DEEP = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What to claim. `takes` is how many jobs each workspace may get; `in_flight` counts what runs per endpoint."""
+    """What to claim. `takes` is how many jobs each workspace may get; `in_flight` counts what runs per endpoint.
+
+    `deep` looks behind a long backlog of an endpoint that has all the calls it may have; about 0.4 ms per 1,000.
+    """
 
     worker: str
     lane: int
@@ -25,6 +30,7 @@ class Claim:
     takes: Mapping[UUID, int]
     in_flight: Mapping[str, int]
     per_endpoint: int
+    deep: bool = False
 
 
 _WITH_WORK = text(
@@ -63,14 +69,17 @@ _CLAIM = text(
                 select s.id, s.run_at, s.slot,
                        row_number() over (partition by coalesce(s.slot, s.id::text) order by s.run_at, s.id) as place
                 from (
-                    select d.id, d.run_at,
-                           case when d.crashes > 0 then cast(:suspect as text)
-                                else d.payload ->> 'endpoint_id' end as slot
-                    from jobs d
-                    where d.workspace_id = w.workspace_id and d.lane = :lane and d.state = 'ready'
-                      and d.run_at <= now() and d.kind = any(cast(:kinds as text[]))
-                      and (case when d.crashes > 0 then cast(:suspect as text)
-                                else coalesce(d.payload ->> 'endpoint_id', '') end) <> all(cast(:full as text[]))
+                    select d.id, d.run_at, d.slot
+                    from (
+                        select q.id, q.run_at,
+                               case when q.crashes > 0 then cast(:suspect as text)
+                                    else q.payload ->> 'endpoint_id' end as slot
+                        from jobs q
+                        where q.workspace_id = w.workspace_id and q.lane = :lane and q.state = 'ready'
+                          and q.run_at <= now() and q.kind = any(cast(:kinds as text[]))
+                        order by q.run_at, q.id limit :scan
+                    ) d
+                    where coalesce(d.slot, '') <> all(cast(:full as text[]))
                     order by d.run_at, d.id limit :look_ahead
                 ) s
             ) r
@@ -110,6 +119,7 @@ async def claim(db: Session, want: Claim) -> list[Lease]:
             "per_endpoint": want.per_endpoint,
             "suspect": SUSPECT,
             "look_ahead": LOOK_AHEAD,
+            "scan": DEEP if want.deep else SHALLOW,
         },
     )
     return [Lease(**row) for row in rows(found)]

@@ -1,5 +1,6 @@
 """The web process: one application, built from settings, with everything that lives as long as it does."""
 
+import gc
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -81,6 +82,8 @@ async def _running(settings: Settings, now: Clock) -> AsyncIterator[State]:
             wake=bell.wake,
             bell_answers=bell.answers,
         )
+        gc.freeze()  # what was made so far stays; batches make and drop objects by the thousand
+        gc.set_threshold(50_000, 20, 20)
         try:
             yield state
         finally:

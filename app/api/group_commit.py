@@ -1,4 +1,7 @@
-"""One flush at a time per workspace: requests that arrive while one runs share the next transaction.
+"""Two flushes at a time per workspace: requests that arrive while they run share the next transaction.
+
+Two, so that one is prepared here while the other runs in PostgreSQL; order between them does not matter (see
+`domain.folding`), and both write in the order of keys, so they wait for each other rather than deadlock.
 
 A door: it opens and ends the flush's transaction. Nobody is answered before their own transaction has committed.
 """
@@ -9,13 +12,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
+from zlib import crc32
 
 from app.db.base import Database, has_no_parent, may_run_again
 from app.domain.errors import Unavailable
 from app.domain.keys import InvalidKey
-from app.domain.messages import Envelope, Verdict
+from app.domain.memory import Memory
+from app.domain.messages import ACCEPTED, Envelope, Verdict
 from app.services import ingest
 
+FLUSHERS = 2
+SHARES = 2  # transactions a large flush is written in
+WORTH_SHARING = 100  # messages
 MOST_MESSAGES = 1_000  # in one transaction
 MOST_WAITING = 20_000  # messages waiting for one workspace before senders are asked to come back
 TRIES = 4
@@ -37,7 +45,7 @@ class _Request:
 class _Line:
     waiting: deque[_Request] = field(default_factory=deque)
     messages: int = 0
-    flusher: asyncio.Task[None] | None = None
+    flushers: set[asyncio.Task[None]] = field(default_factory=set)
 
 
 class GroupCommit:
@@ -47,6 +55,7 @@ class GroupCommit:
         self._database = database
         self._now = now
         self._wake = wake
+        self._memory = Memory()
         self._lines: defaultdict[UUID, _Line] = defaultdict(_Line)
 
     async def record(self, workspace_id: UUID, envelopes: Sequence[Envelope]) -> list[Verdict]:
@@ -57,24 +66,23 @@ class GroupCommit:
         request = _Request(envelopes, asyncio.get_running_loop().create_future())
         line.waiting.append(request)
         line.messages += len(envelopes)
-        if line.flusher is None:
-            line.flusher = asyncio.create_task(self._flush_all(workspace_id, line))
+        if len(line.flushers) < FLUSHERS:
+            line.flushers.add(asyncio.create_task(self._flush_all(workspace_id, line)))
         # A client that hangs up must not take back what shares a transaction with others.
         return await asyncio.shield(request.answer)
 
     async def close(self) -> None:
         """Wait until everything that was taken in is answered."""
-        flushers = [line.flusher for line in self._lines.values() if line.flusher is not None]
+        flushers = [flusher for line in self._lines.values() for flusher in line.flushers]
         await asyncio.gather(*flushers, return_exceptions=True)
 
     async def _flush_all(self, workspace_id: UUID, line: _Line) -> None:
         try:
             while line.waiting:
-                group = self._next_group(line)
-                await self._flush(workspace_id, group)
+                await self._flush(workspace_id, self._next_group(line))
         finally:
-            line.flusher = None
-            if not line.waiting:
+            line.flushers -= {asyncio.current_task()}
+            if not line.flushers and not line.waiting:
                 self._lines.pop(workspace_id, None)
 
     @staticmethod
@@ -90,7 +98,7 @@ class GroupCommit:
 
     async def _flush(self, workspace_id: UUID, group: list[_Request]) -> None:
         try:
-            verdicts = await self._commit(workspace_id, [e for request in group for e in request.envelopes])
+            verdicts = await self._commit_shares(workspace_id, [e for request in group for e in request.envelopes])
         except Exception as error:  # noqa: BLE001 - whatever went wrong is the answer to somebody's request
             await self._part(workspace_id, group, error)
             return
@@ -110,19 +118,50 @@ class GroupCommit:
         for request in group:
             await self._flush(workspace_id, [request])
 
+    async def _commit_shares(self, workspace_id: UUID, envelopes: Sequence[Envelope]) -> list[Verdict]:
+        """Large flushes go to PostgreSQL as two transactions over different accounts, which two cores can write."""
+        if len(envelopes) < WORTH_SHARING:
+            return await self._commit(workspace_id, envelopes)
+        shares = _shares(envelopes)
+        commits = (self._commit(workspace_id, [envelopes[position] for position in share]) for share in shares)
+        done = await asyncio.gather(*commits, return_exceptions=True)  # none is left running when one fails
+        verdicts: list[Verdict] = [ACCEPTED] * len(envelopes)
+        for share, found in zip(shares, done, strict=True):
+            if isinstance(found, BaseException):
+                raise found
+            for position, verdict in zip(share, found, strict=True):
+                verdicts[position] = verdict
+        return verdicts
+
     async def _commit(self, workspace_id: UUID, envelopes: Sequence[Envelope]) -> list[Verdict]:
         if not envelopes:
             return []
         for attempt in range(1, TRIES + 1):
             try:
                 async with self._database.transaction(workspace_id) as db:
-                    return await ingest.record(db, workspace_id, envelopes, now=self._now())
+                    recorded = await ingest.record(db, workspace_id, envelopes, self._memory, now=self._now())
             except Exception as error:
                 if has_no_parent(error):
+                    self._memory.forget(workspace_id)
                     raise InvalidKey("The key is not valid.") from None  # its workspace was just deleted
                 if attempt == TRIES or not may_run_again(error):
                     raise
+            else:
+                self._memory.learn(workspace_id, recorded.batch)
+                return recorded.verdicts
         raise AssertionError("unreachable")
+
+
+def _shares(envelopes: Sequence[Envelope]) -> list[list[int]]:
+    """Positions by subject; messages under one id stay together, so that the first of them is the one that counts."""
+    shares: list[list[int]] = [[] for _ in range(SHARES)]
+    chosen: dict[str, int] = {}
+    for position, envelope in enumerate(envelopes):
+        share = crc32(envelope.message.subject.encode()) % SHARES
+        if envelope.message_id is not None:
+            share = chosen.setdefault(envelope.message_id, share)
+        shares[share].append(position)
+    return shares
 
 
 def _answer(request: _Request, answer: list[Verdict] | Exception) -> None:

@@ -40,12 +40,16 @@ async def add(db: Session, workspace_id: UUID, *, slug: str, name: str) -> Works
     return workspace
 
 
-async def delete(db: Session, workspace_id: UUID) -> None:
-    """Delete every row of the workspace, in one transaction that may take longer than others.
+async def hold_senders(db: Session, workspace_id: UUID) -> None:
+    """Let flushes that are under way finish, and make later ones wait for this transaction (see `db.ingest`).
 
-    Flushes that are under way finish first; those that come later find no workspace (see `db.ingest`).
+    To be called before any row is locked: a flush that shares this lock may need that row to finish.
     """
     await db.execute(text("select pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": str(workspace_id)})
+
+
+async def delete(db: Session, workspace_id: UUID) -> None:
+    """Delete every row of the workspace, in one transaction that may take longer than others."""
     await db.execute(text("select set_config('statement_timeout', :limit, true)"), {"limit": f"{DELETE_SECONDS}s"})
     for table in _owned_tables():
         await db.execute(delete_from(table).where(table.c.workspace_id == workspace_id))

@@ -26,6 +26,11 @@ class AccountMessage:
     account: str
     traits: Traits
 
+    @property
+    def subject(self) -> str:
+        """What the message is mostly about: messages about one thing are best stored together."""
+        return self.account
+
 
 @dataclass(frozen=True, slots=True)
 class UserMessage:
@@ -35,6 +40,11 @@ class UserMessage:
     user: str
     accounts: tuple[str, ...]
     traits: Traits
+
+    @property
+    def subject(self) -> str:
+        """The first account, as the user's events will name it; else the user."""
+        return self.accounts[0] if self.accounts else self.user
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +57,11 @@ class EventMessage:
     user: str | None
     properties: bytes  # a JSON object, as it will be stored
 
+    @property
+    def subject(self) -> str:
+        """The account; else the user."""
+        return self.account or self.user or ""
+
 
 @dataclass(frozen=True, slots=True)
 class UnlinkMessage:
@@ -55,6 +70,11 @@ class UnlinkMessage:
     at: datetime
     account: str
     user: str
+
+    @property
+    def subject(self) -> str:
+        """The account."""
+        return self.account
 
 
 Message = AccountMessage | UserMessage | EventMessage | UnlinkMessage

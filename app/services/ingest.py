@@ -1,6 +1,7 @@
 """Taking in what senders tell: once per message id, the same state whatever the order."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
 from uuid import UUID
@@ -8,8 +9,17 @@ from uuid import UUID
 from app.db import ingest
 from app.db.base import Session
 from app.db.ingest import Receipts
-from app.domain.folding import fold
+from app.domain.folding import Fold, fold
+from app.domain.memory import Memory
 from app.domain.messages import ACCEPTED, DUPLICATE, MISUSED, Envelope, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """One verdict per message, in order, and what was written; it counts once the transaction has committed."""
+
+    verdicts: list[Verdict]
+    batch: Fold
 
 
 def message_hash(message_id: str) -> str:
@@ -32,8 +42,13 @@ def _judge(envelopes: Sequence[Envelope], hashes: Sequence[str | None], receipts
     return verdicts
 
 
-async def record(db: Session, workspace_id: UUID, envelopes: Sequence[Envelope], *, now: datetime) -> list[Verdict]:
-    """Store each message once and mark every account it touches for evaluation; a verdict for each. Safe to repeat."""
+async def record(
+    db: Session, workspace_id: UUID, envelopes: Sequence[Envelope], memory: Memory, *, now: datetime
+) -> Recorded:
+    """Store each message once and mark every account it touches for evaluation. Safe to repeat.
+
+    After the commit the caller tells `memory` what was written.
+    """
     hashes = [message_hash(e.message_id) if e.message_id is not None else None for e in envelopes]
     firsts: dict[str, int] = {}
     for envelope, key in zip(envelopes, hashes, strict=True):
@@ -43,6 +58,7 @@ async def record(db: Session, workspace_id: UUID, envelopes: Sequence[Envelope],
     verdicts = _judge(envelopes, hashes, receipts)
     fresh = (e.message for e, verdict in zip(envelopes, verdicts, strict=True) if verdict is ACCEPTED)
     batch = fold(fresh, owner_trait=receipts.owner_trait)
+    memory.reduce(workspace_id, batch)
     if batch.accounts or batch.users:
         await ingest.apply(db, workspace_id, batch, now)
-    return verdicts
+    return Recorded(verdicts, batch)

@@ -73,6 +73,7 @@ async def change(db: Session, workspace_id: UUID, changes: Changes, *, now: date
 
 async def delete(db: Session, workspace_id: UUID, *, slug: str) -> None:
     """Delete the workspace and everything in it, its keys included. Raises `SlugMismatch` unless `slug` is its own."""
+    await workspaces.hold_senders(db, workspace_id)
     workspace = await find(db, workspace_id, lock=True)
     if workspace.slug != slug:
         raise SlugMismatch("Name the short name of this key's own workspace to confirm; nothing was deleted.")

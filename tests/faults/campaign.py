@@ -83,7 +83,7 @@ def run(folder, plan, *, seed=SEED, events=5000, accounts=500, careless=None):
         blows = nemesis.schedule(seed, plan)
         sender = Sender(world.api, stage.keys, told, seconds=plan.seconds)
         sender.start()
-        outcome.blows = nemesis.strike(world, blows, began=time.monotonic())
+        outcome.blows = nemesis.strike(world, blows, began=time.monotonic(), going=lambda: sender.trouble is None)
         sender.finish()
         ended = time.monotonic()
         asyncio.run(rest(world))

@@ -48,11 +48,13 @@ def schedule(seed, plan):
     return sorted(blows, key=lambda blow: blow.at)
 
 
-def strike(world, blows, *, began):
-    """Carry the blows out, each at its time or as soon as the one before it is done; what was done, counted."""
+def strike(world, blows, *, began, going):
+    """Carry the blows out while it is `going`, each at its time or right after the one before; what was done."""
     done = Counter()
     for blow in blows:
         time.sleep(max(0.0, began + blow.at - time.monotonic()))
+        if not going():
+            break
         _hit(world, blow)
         done[blow.what] += 1
     return done

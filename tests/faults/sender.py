@@ -9,6 +9,7 @@ import httpx
 
 SENDERS = 4
 PATIENCE_SECONDS = 120.0
+MOST_BROKEN = 50
 TAKEN = {"accepted", "duplicate"}
 
 
@@ -79,6 +80,8 @@ class Sender(threading.Thread):
             self.statuses[0] += 1
             return None
         self.statuses[response.status_code] += 1
-        if 400 <= response.status_code < 500 and response.status_code != 429:
-            raise RuntimeError(f"refused: {response.status_code} {response.text}")
-        return response.json() if response.status_code == 202 else None
+        if response.status_code == 202:
+            return response.json()
+        if response.status_code < 500 or (response.status_code != 503 and self.statuses[500] > MOST_BROKEN):
+            raise RuntimeError(f"no good client would go on: {response.status_code} {response.text}")
+        return None

@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
+from app.domain.memory import Memory
 from app.domain.messages import (
     RECEIVED,
     SENT,
@@ -77,10 +78,12 @@ async def state_after(database, deliveries, policy):
             text("update workspaces set owner_default_policy = :policy where id = :w"),
             {"w": workspace_id, "policy": policy},
         )
+    memory = Memory()
     for flush in deliveries:
         async with database.transaction(workspace_id) as db:
-            await ingest.record(db, workspace_id, flush, now=NOW)
+            recorded = await ingest.record(db, workspace_id, flush, memory, now=NOW)
             touched = sorted(set(await db.scalars(text("delete from dirty_accounts returning account_id"))))
+        memory.learn(workspace_id, recorded.batch)
         async with database.transaction(workspace_id) as db:
             await evaluation.evaluate(db, workspace_id, touched, now=NOW)
     state = {}

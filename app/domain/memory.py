@@ -1,0 +1,64 @@
+"""What a process knows to be stored already, so that it need not be said again: most events repeat links and days.
+
+Only facts that never become untrue are kept, and only after their commit: an implied link, from its first instant on,
+and an active day. Forgetting everything is always safe; deleting a user or an account must call `forget`.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Final
+from uuid import UUID
+
+from app.domain.folding import Fold
+from app.domain.messages import EPOCH
+
+MOST: Final = 200_000
+"""Facts kept per workspace before all of them are forgotten."""
+
+
+@dataclass(slots=True)
+class Known:
+    """The stored links and days of one workspace, by external ids."""
+
+    links: dict[tuple[str, str], datetime] = field(default_factory=dict)
+    days: set[tuple[str, date]] = field(default_factory=set)
+
+
+class Memory:
+    """One per process; workspaces are kept apart."""
+
+    def __init__(self) -> None:
+        self._known: defaultdict[UUID, Known] = defaultdict(Known)
+
+    def forget(self, workspace_id: UUID) -> None:
+        """Everything about a workspace."""
+        self._known.pop(workspace_id, None)
+
+    def reduce(self, workspace_id: UUID, batch: Fold) -> None:
+        """Take out of a fold what is stored already."""
+        known = self._known[workspace_id]
+        accounts, users = _names(batch.accounts), _names(batch.users)
+        for (account, user), link in list(batch.links.items()):
+            first = known.links.get((accounts[account], users[user]))
+            implied = link.changed_at == EPOCH and link.first_linked_at is not None
+            if first is not None and implied and first <= link.first_linked_at:  # type: ignore[operator]
+                del batch.links[account, user]
+        batch.days = {(ix, day) for ix, day in batch.days if (users[ix], day) not in known.days}
+
+    def learn(self, workspace_id: UUID, batch: Fold) -> None:
+        """Remember what a committed fold has stored."""
+        known = self._known[workspace_id]
+        if len(known.links) + len(known.days) > MOST:
+            known = self._known[workspace_id] = Known()
+        accounts, users = _names(batch.accounts), _names(batch.users)
+        for (account, user), link in batch.links.items():
+            if link.first_linked_at is not None:
+                known.links[accounts[account], users[user]] = link.first_linked_at
+        known.days |= {(users[ix], day) for ix, day in batch.days}
+
+
+def _names(parties: Mapping[str, object]) -> list[str]:
+    """External ids by position, which counts from 1."""
+    return ["", *parties]

@@ -175,7 +175,7 @@ async def measure(url: str, *, quick: bool) -> None:
     rates: dict[str, list[float]] = {"http": [], "copy": [], "nothing": [], "orm": []}
     p99: list[float] = []
     with (
-        support.served("app.main:create_app", url, factory=True) as real,
+        support.served("steward", url) as real,
         support.served("benchmarks.rivals:nothing", url) as nothing,
         support.served("benchmarks.rivals:plainly", url) as plain,
     ):

@@ -65,12 +65,13 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def served(app: str, url: str, *, factory: bool = False, **environment: str) -> Iterator[int]:
-    """A uvicorn child serving `app` on a port of its own, as `steward serve` would; yields the port."""
+def served(app: str, url: str, **environment: str) -> Iterator[int]:
+    """A child on a port of its own: `steward serve` for `app="steward"`, else uvicorn with `app`; yields the port."""
     port = free_port()
-    arguments = ["--host", "127.0.0.1", "--port", str(port), "--loop", "uvloop", "--http", "httptools"]
+    arguments = ["--host", "127.0.0.1", "--port", str(port)]
+    uvicorn = ["uvicorn", app, "--loop", "uvloop", "--http", "httptools", "--log-level", "error"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "uvicorn", app, *(["--factory"] if factory else []), *arguments, "--log-level", "error"],
+        [sys.executable, "-m", *(["app.cli", "serve"] if app == "steward" else uvicorn), *arguments],
         cwd=ROOT,
         env=os.environ
         | {

@@ -18,7 +18,7 @@ from app.db.base import Database, has_no_parent, may_run_again
 from app.domain.errors import Unavailable
 from app.domain.keys import InvalidKey
 from app.domain.memory import Memory
-from app.domain.messages import ACCEPTED, Envelope, Verdict
+from app.domain.messages import ACCEPTED, Envelope, EventMessage, Verdict
 from app.services import ingest
 
 FLUSHERS = 2
@@ -119,8 +119,11 @@ class GroupCommit:
             await self._flush(workspace_id, [request])
 
     async def _commit_shares(self, workspace_id: UUID, envelopes: Sequence[Envelope]) -> list[Verdict]:
-        """Large flushes go to PostgreSQL as two transactions over different accounts, which two cores can write."""
-        if len(envelopes) < WORTH_SHARING:
+        """Large flushes go to PostgreSQL as two transactions over different accounts, which two cores can write.
+
+        Not where one that is stored and repeated beside another that failed would count twice.
+        """
+        if len(envelopes) < WORTH_SHARING or any(map(_counts_twice, envelopes)):
             return await self._commit(workspace_id, envelopes)
         shares = _shares(envelopes)
         commits = (self._commit(workspace_id, [envelopes[position] for position in share]) for share in shares)
@@ -144,12 +147,18 @@ class GroupCommit:
                 if has_no_parent(error):
                     self._memory.forget(workspace_id)
                     raise InvalidKey("The key is not valid.") from None  # its workspace was just deleted
-                if attempt == TRIES or not may_run_again(error):
+                if not may_run_again(error):
                     raise
+                if attempt == TRIES:
+                    raise Overloaded("Others kept writing the same rows; send it again.", retry_after=1) from error
             else:
                 self._memory.learn(workspace_id, recorded.batch)
                 return recorded.verdicts
         raise AssertionError("unreachable")
+
+
+def _counts_twice(envelope: Envelope) -> bool:
+    return envelope.message_id is None and isinstance(envelope.message, EventMessage)
 
 
 def _shares(envelopes: Sequence[Envelope]) -> list[list[int]]:

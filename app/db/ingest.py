@@ -51,7 +51,8 @@ _SEEN = (
 # value is gone.
 _PARTY = """
 {p}_in as materialized (
-    select * from json_to_recordset({rows}::json) as t (
+    select ix, ext, new_id, traits, stamps, first_at, last_at, events, received_at, sent_at
+    from json_to_recordset({rows}::json) as t (
         ix int, ext text, new_id uuid, traits jsonb, stamps jsonb, first_at timestamptz, last_at timestamptz,
         events bigint, received_at timestamptz, sent_at timestamptz
     )

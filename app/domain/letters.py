@@ -102,8 +102,8 @@ def _owner(owner: Owner | None) -> dict[str, Any] | None:
         "joinedAt": owner.joined_at,
         "lastSeenAt": owner.last_seen_at,
         "sessions": owner.sessions,
-        "lastInboundMessageAt": owner.last_received_at,
-        "lastOutboundMessageAt": owner.last_sent_at,
+        "lastReceivedMessageAt": owner.last_received_at,
+        "lastSentMessageAt": owner.last_sent_at,
     }
 
 

@@ -16,6 +16,8 @@ from app.domain.messages import EPOCH
 
 MOST: Final = 200_000
 """Facts kept per workspace before all of them are forgotten."""
+MOST_IN_ALL: Final = 1_000_000
+"""Facts kept of all workspaces together before all of them are forgotten: a process has bounds too."""
 
 
 @dataclass(slots=True)
@@ -31,6 +33,7 @@ class Memory:
 
     def __init__(self) -> None:
         self._known: defaultdict[UUID, Known] = defaultdict(Known)
+        self._written = 0  # since everything was last forgotten: never less than what is kept
 
     def forget(self, workspace_id: UUID) -> None:
         """Everything about a workspace."""
@@ -49,6 +52,10 @@ class Memory:
 
     def learn(self, workspace_id: UUID, batch: Fold) -> None:
         """Remember what a committed fold has stored."""
+        self._written += len(batch.links) + len(batch.days)
+        if self._written > MOST_IN_ALL:
+            self._known.clear()
+            self._written = 0
         known = self._known[workspace_id]
         if len(known.links) + len(known.days) > MOST:
             known = self._known[workspace_id] = Known()

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from app.db.base import Session
 from app.services import indicators, ownership
 
 SHOWN_FAILURES = 50
+SECOND_LOOK = timedelta(seconds=30)  # longer than any transaction of ingestion lives
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,9 @@ async def evaluate(db: Session, workspace_id: UUID, accounts: Sequence[UUID], *,
 
     Accounts that no longer exist are passed over. Every read happens after the facts are locked, so of two evaluators
     of one account the later sees all that the earlier saw, and more. Safe to repeat.
+
+    Ingestion marks the accounts a user owns. A transaction under way while somebody becomes the owner saw neither the
+    new owner, nor did we see what it stores of that user: so a new owner is looked at once more, a little later.
     """
     existing = await evaluation.lock_facts(db, workspace_id, accounts) if accounts else []
     if not existing:
@@ -36,8 +40,11 @@ async def evaluate(db: Session, workspace_id: UUID, accounts: Sequence[UUID], *,
     await evaluation.refresh(db, workspace_id, existing, rules.trait_map)
     changed = await ownership.reassign(db, workspace_id, existing, rules, now=now)
     judged = await indicators.judge(db, workspace_id, existing, now=now)
-    await evaluation.note(db, workspace_id, existing, judged.next_check_at, now=now)
-    return Evaluated(len(existing), changed, judged.fired, judged.resolved)
+    again = now + SECOND_LOOK
+    soon = {one: min(again, judged.next_check_at.get(one, again)) for one in changed}
+    checks = {**judged.next_check_at, **soon}
+    await evaluation.note(db, workspace_id, existing, checks, now=now)
+    return Evaluated(len(existing), len(changed), judged.fired, judged.resolved)
 
 
 async def overview(db: Session, workspace_id: UUID) -> Mapping[str, Any]:

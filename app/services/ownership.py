@@ -19,8 +19,10 @@ CHANGED = "account.owner_changed"
 CROWDED = 64
 
 
-async def reassign(db: Session, workspace_id: UUID, accounts: Sequence[UUID], rules: Rules, *, now: datetime) -> int:
-    """Decide and store who owns each account, with a line of history per change; how many owners changed."""
+async def reassign(
+    db: Session, workspace_id: UUID, accounts: Sequence[UUID], rules: Rules, *, now: datetime
+) -> list[UUID]:
+    """Decide and store who owns each account, with a line of history per change; the accounts whose owner changed."""
     key = rules.trait_map.owner
     if key is not None:
         await owners.keep_present(db, workspace_id, accounts, key)
@@ -35,7 +37,7 @@ async def reassign(db: Session, workspace_id: UUID, accounts: Sequence[UUID], ru
         await deliveries.announce(db, workspace_id, announcements, now=now)
     if key is not None:
         await _forget_repetitions(db, workspace_id, found, key)
-    return len(changes)
+    return [one.account_id for one in moved]
 
 
 def has_moved(standing: Standing, resolution: Resolution) -> bool:

@@ -22,10 +22,17 @@ async def drain(rt: Runtime, only_workspace: UUID | None = None) -> int:
     """Evaluate what is due, a few slices of each workspace; how many accounts. Call again until it returns 0."""
     async with rt.database.pump_transaction() as db:
         found = await marks.workspaces_with_work(db, now=rt.now())
-    done = 0
+    done, failure = 0, None
     for workspace_id in found:
         if only_workspace in (None, workspace_id):
-            done += await _turn(rt, workspace_id)
+            try:
+                done += await _turn(rt, workspace_id)
+            except Exception as error:
+                if is_away(error):
+                    raise
+                failure = failure or error  # one workspace's trouble must not keep the others waiting
+    if failure is not None:
+        raise failure
     return done
 
 

@@ -57,8 +57,15 @@ class Timetable:
         self._due = dict.fromkeys((one.name for one in recurring), 0.0)
 
     async def run_due(self) -> None:
-        """Run what is due; what fails is due again at the next call."""
+        """Run what is due; what fails is raised when the others have had their turn, and due again at the next call."""
+        failure: Exception | None = None
         for one in self._recurring:
             if time.monotonic() >= self._due[one.name]:
-                await one.run(self._rt)
-                self._due[one.name] = time.monotonic() + one.every.total_seconds()
+                try:
+                    await one.run(self._rt)
+                except Exception as error:  # noqa: BLE001 - raised below
+                    failure = failure or error
+                else:
+                    self._due[one.name] = time.monotonic() + one.every.total_seconds()
+        if failure is not None:
+            raise failure

@@ -260,4 +260,8 @@ async def test_nothing_is_left_of_a_workspace_deleted_while_messages_arrive(clie
 
     assert deleted.status_code in {200, 202, 204}
     assert {answer.status_code for answer in answers} <= {202, 401}
-    assert [await count(database, workspace, table) for table in ("events", "message_receipts", "accounts")] == [0, 0, 0]
+    assert [await count(database, workspace, table) for table in ("events", "message_receipts", "accounts")] == [
+        0,
+        0,
+        0,
+    ]

@@ -19,6 +19,11 @@ CHECKS = (
     "content_type_conformance",
     "response_headers_conformance",
     "response_schema_conformance",
+    "ignored_auth",
+    "unsupported_method",
+    "missing_required_header",
+    "use_after_free",
+    "ensure_resource_availability",
 )
 PHASES = ("examples", "coverage", "fuzzing", "stateful")
 EXAMPLES = 10  # per operation while fuzzing; as many sequences of requests afterwards

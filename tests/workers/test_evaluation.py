@@ -103,6 +103,44 @@ async def test_while_the_database_is_away_nobody_is_blamed(mapped, send, query, 
     assert [tuple(row) for row in await query("select attempts, last_error from dirty_accounts")] == [(0, None)]
 
 
+async def test_what_a_user_did_while_becoming_the_owner_is_seen_soon(mapped, send, turn, query, clock):
+    await send(joins("user-1"), says("user-1"), {"type": "event", "userId": "user-1", "event": "Signed In"})
+    await turn()
+    # What a transaction leaves that was under way when the evaluation looked: the user's day, and no mark.
+    await query("update user_activity set sessions = 2")
+    await turn()
+    before = await query("select owner_sessions from account_facts")
+    clock.at = datetime.now(UTC) + service.SECOND_LOOK
+    await turn()
+
+    assert before == [(1,)]
+    assert await query("select owner_sessions, next_check_at from account_facts") == [(2, None)]
+
+
+async def test_a_workspace_in_trouble_does_not_keep_others_waiting(
+    mapped, send, query, runtime, workspace, other_workspace, monkeypatch
+):
+    await send(joins("user-1"))
+    turn, took = evaluation._turn, []
+
+    async def found(_db, *, now):
+        return [other_workspace, workspace]
+
+    async def breaks(rt, workspace_id):
+        took.append(workspace_id)
+        if workspace_id == other_workspace:
+            raise ZeroDivisionError
+        return await turn(rt, workspace_id)
+
+    monkeypatch.setattr(evaluation.marks, "workspaces_with_work", found)
+    monkeypatch.setattr(evaluation, "_turn", breaks)
+    with pytest.raises(ZeroDivisionError):
+        await evaluation.drain(runtime)
+
+    assert took == [other_workspace, workspace]
+    assert await pending(query) == 0
+
+
 async def test_a_poisonous_account_is_set_aside_and_shown(mapped, send, turn, query, client, monkeypatch):
     names = [f"account-{n}" for n in range(40)]
     await send(*(joins("user-1", name) for name in names), *(says("user-1", name) for name in names))
@@ -233,8 +271,10 @@ async def test_repetitions_of_a_trait_do_not_pile_up(mapped, send, turn, query):
     assert int(kept[0][0]) >> 32 == int(start.timestamp() * 1_000_000)
 
 
-async def test_evaluating_again_changes_nothing(mapped, send, turn, query, database, workspace):
+async def test_evaluating_again_changes_nothing(mapped, send, turn, query, database, workspace, clock):
     await send(joins("user-1"), says("user-1"))
+    await turn()
+    clock.at = datetime.now(UTC) + service.SECOND_LOOK
     await turn()
     (account,) = (await query("select id from accounts"))[0]
     facts = "select * from account_facts"

@@ -16,7 +16,7 @@ class Settings(BaseSettings):
     redis_url: str = Field(
         "", description="Redis 6.2+ or Valkey, `redis://…` or `unix://…`; empty: no bell, the pump alone."
     )
-    database_pool: int = Field(8, ge=2, le=200, description="Connections per process.")
+    database_pool: int = Field(16, ge=2, le=200, description="Connections per process.")
     secret_key: SecretStr = Field(
         SecretStr(""), description="Master key for secrets at rest, 32+ characters; `steward start` makes its own."
     )

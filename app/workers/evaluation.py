@@ -8,6 +8,7 @@ from app.db import marks
 from app.db.base import is_away
 from app.db.marks import Marks
 from app.services.evaluation import evaluate
+from app.workers.crew import describe
 from app.workers.faults import fault
 from app.workers.runtime import Runtime
 
@@ -69,7 +70,7 @@ async def _isolate(rt: Runtime, workspace_id: UUID, failed: Marks, error: Except
         (account_id,) = failed.accounts
         log.error("evaluation failed", extra={"account_id": str(account_id)}, exc_info=error)
         async with rt.transaction(workspace_id) as db:
-            await marks.set_aside(db, workspace_id, account_id, failed, f"{type(error).__name__}: {error}")
+            await marks.set_aside(db, workspace_id, account_id, failed, describe(error))
         return
     ordered = sorted(failed.accounts)
     middle = len(ordered) // 2

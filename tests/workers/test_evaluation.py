@@ -163,7 +163,7 @@ async def test_a_poisonous_account_is_set_aside_and_shown(mapped, send, turn, qu
     assert (state["pending"], len(state["failing"])) == (1, 1)
     failing = state["failing"][0]
     assert (failing["externalId"], failing["attempts"]) == ("account-7", 1)
-    assert failing["lastError"] == "ZeroDivisionError: no such luck"
+    assert failing["lastError"] == "ZeroDivisionError"  # its words may quote customer data
     assert again == 1, "a mark that comes while the account is set aside waits with it"
 
     await query("update dirty_accounts set due_at = now()")

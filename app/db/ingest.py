@@ -1,4 +1,4 @@
-"""Writes a folded batch: two statements, on the driver's own connection, under the door's transaction.
+"""Writes a folded batch: three statements, on the driver's own connection, under the door's transaction.
 
 Rows travel as one JSON text per table: an array per column would cost more to encode than to store.
 """
@@ -66,7 +66,7 @@ _PARTY = """
     select $1, i.new_id, i.ext, coalesce(i.traits, '{{}}')::jsonb, coalesce(i.stamps, '{{}}')::jsonb, $2, $2
     from {p}_in i left join {p}_known k using (ix)
     where k.id is null or i.stamps is not null
-    order by i.ext
+    order by k.id, i.ext
     on conflict (workspace_id, external_id) do update set
         (traits, trait_stamps) = (
             select
@@ -175,14 +175,21 @@ happened as (
         id uuid, at timestamptz, name text, account int, "user" int, properties jsonb
     )
     left join acc on acc.ix = t.account left join usr on usr.ix = t."user"
+),
+marked as (
+    insert into dirty_accounts (workspace_id, account_id)
+    select $1, id from acc
 )
-insert into dirty_accounts (workspace_id, account_id)
-select $1, id from acc
-union
-select $1, f.account_id from account_facts f
-where f.workspace_id = $1 and f.owner_id = any(array(select id from usr))
+select array(select id from usr) as users
 """
 )
+
+# A statement of its own, after the users are written and so locked: whoever became an owner before that is seen here,
+# and who becomes one later waits for us and sees what we wrote (see `db.owners.hold_users`).
+_MARK_OWNED = """
+insert into dirty_accounts (workspace_id, account_id)
+select workspace_id, account_id from account_facts where workspace_id = $1 and owner_id = any($2::uuid[])
+"""
 
 
 async def receive(db: Session, workspace_id: UUID, hashes: Mapping[str, int], now: datetime) -> Receipts:
@@ -197,9 +204,9 @@ async def receive(db: Session, workspace_id: UUID, hashes: Mapping[str, int], no
 
 
 async def apply(db: Session, workspace_id: UUID, batch: Fold, now: datetime) -> None:
-    """Store a folded batch and mark every account it touches, in one statement."""
+    """Store a folded batch, and mark the accounts it is about and those whose owner it is about."""
     driver = await raw(db)
-    await driver.execute(
+    users = await driver.fetchval(
         _APPLY,
         workspace_id,
         now,
@@ -230,6 +237,8 @@ async def apply(db: Session, workspace_id: UUID, batch: Fold, now: datetime) -> 
             for event in batch.events
         ),
     )
+    if users:
+        await driver.execute(_MARK_OWNED, workspace_id, users)
 
 
 def _party(external_id: str, party: Party) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Everything the owner rule looks at, fetched for many accounts at once, and everything it decides, written at once."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import delete, select, text
 
 from app.db.base import Session, rows
-from app.domain.models import AccountFacts, Membership, OwnerClaim
+from app.domain.models import AccountFacts, Membership, OwnerClaim, User, UserActivity
 from app.domain.owners import Choice, Claim, Person, Policy, Resolution, Source, Timeline
 
 
@@ -204,6 +204,22 @@ async def settle(db: Session, workspace_id: UUID, decided: Mapping[UUID, Resolut
             "sinces": [found.since for found in ordered],
         },
     )
+
+
+async def hold_users(db: Session, workspace_id: UUID, users: Collection[UUID]) -> None:
+    """Keep these users as they are until the transaction ends, so that what is copied of them next is the latest.
+
+    A flush that moves one of them either ended before, and is seen; or waits, and then finds the account to mark.
+    """
+    if not users:
+        return
+    ordered = sorted(users)
+    one = select(User.id).where(User.workspace_id == workspace_id, User.id.in_(ordered))
+    await db.execute(one.order_by(User.id).with_for_update())
+    moves = select(UserActivity.user_id).where(
+        UserActivity.workspace_id == workspace_id, UserActivity.user_id.in_(ordered)
+    )
+    await db.execute(moves.order_by(UserActivity.user_id).with_for_update())
 
 
 async def all_claims(db: Session, workspace_id: UUID, accounts: Sequence[UUID], key: str) -> dict[UUID, list[Claim]]:

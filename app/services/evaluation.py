@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +11,6 @@ from app.db.base import Session
 from app.services import indicators, ownership
 
 SHOWN_FAILURES = 50
-SECOND_LOOK = timedelta(seconds=30)  # longer than any transaction of ingestion lives
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +39,8 @@ async def evaluate(db: Session, workspace_id: UUID, accounts: Sequence[UUID], *,
     await evaluation.refresh(db, workspace_id, existing, rules.trait_map)
     changed = await ownership.reassign(db, workspace_id, existing, rules, now=now)
     judged = await indicators.judge(db, workspace_id, existing, now=now)
-    again = now + SECOND_LOOK
-    soon = {one: min(again, judged.next_check_at.get(one, again)) for one in changed}
-    checks = {**judged.next_check_at, **soon}
-    await evaluation.note(db, workspace_id, existing, checks, now=now)
-    return Evaluated(len(existing), len(changed), judged.fired, judged.resolved)
+    await evaluation.note(db, workspace_id, existing, judged.next_check_at, now=now)
+    return Evaluated(len(existing), changed, judged.fired, judged.resolved)
 
 
 async def overview(db: Session, workspace_id: UUID) -> Mapping[str, Any]:

@@ -19,17 +19,17 @@ CHANGED = "account.owner_changed"
 CROWDED = 64
 
 
-async def reassign(
-    db: Session, workspace_id: UUID, accounts: Sequence[UUID], rules: Rules, *, now: datetime
-) -> list[UUID]:
-    """Decide and store who owns each account, with a line of history per change; the accounts whose owner changed."""
+async def reassign(db: Session, workspace_id: UUID, accounts: Sequence[UUID], rules: Rules, *, now: datetime) -> int:
+    """Decide and store who owns each account, with a line of history per change; how many owners changed."""
     key = rules.trait_map.owner
     if key is not None:
         await owners.keep_present(db, workspace_id, accounts, key)
     found = await owners.standings(db, workspace_id, accounts, key=key, policy=rules.policy)
     decided = {standing.account_id: resolve(standing.timeline) for standing in found}
-    await owners.settle(db, workspace_id, decided)
     moved = [standing for standing in found if has_moved(standing, decided[standing.account_id])]
+    newcomers = {owner.user_id for one in moved if (owner := decided[one.account_id].owner)}
+    await owners.hold_users(db, workspace_id, newcomers)
+    await owners.settle(db, workspace_id, decided)
     changes = [Change(ids.new_id(), one.account_id, one.owner_id, decided[one.account_id]) for one in moved]
     await owner_history.record(db, workspace_id, changes, key=key, now=now)
     announcements = [_announcement(one, change, now) for one, change in zip(moved, changes, strict=True)]
@@ -37,7 +37,7 @@ async def reassign(
         await deliveries.announce(db, workspace_id, announcements, now=now)
     if key is not None:
         await _forget_repetitions(db, workspace_id, found, key)
-    return [one.account_id for one in moved]
+    return len(changes)
 
 
 def has_moved(standing: Standing, resolution: Resolution) -> bool:

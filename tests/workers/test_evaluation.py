@@ -7,8 +7,10 @@ import pytest
 from sqlalchemy import text
 
 from app.db.base import DatabaseUnavailable
+from app.domain.memory import Memory
+from app.domain.messages import Envelope, EventMessage
 from app.services import evaluation as service
-from app.services import ownership
+from app.services import ingest, ownership
 from app.workers import evaluation
 
 
@@ -103,18 +105,36 @@ async def test_while_the_database_is_away_nobody_is_blamed(mapped, send, query, 
     assert [tuple(row) for row in await query("select attempts, last_error from dirty_accounts")] == [(0, None)]
 
 
-async def test_what_a_user_did_while_becoming_the_owner_is_seen_soon(mapped, send, turn, query, clock):
-    await send(joins("user-1"), says("user-1"), {"type": "event", "userId": "user-1", "event": "Signed In"})
-    await turn()
-    # What a transaction leaves that was under way when the evaluation looked: the user's day, and no mark.
-    await query("update user_activity set sessions = 2")
-    await turn()
-    before = await query("select owner_sessions from account_facts")
-    clock.at = datetime.now(UTC) + service.SECOND_LOOK
+@pytest.mark.parametrize("first", ["evaluation", "message"])
+async def test_what_a_user_does_while_becoming_the_owner_is_not_missed(
+    mapped, send, turn, query, database, workspace, first
+):
+    await send(joins("user-1"), says("user-1"))
+    accounts = [row[0] for row in await query("select id from accounts")]
+    seen = asyncio.Event()
+
+    async def evaluate():
+        async with database.transaction(workspace) as db:
+            await service.evaluate(db, workspace, accounts, now=datetime.now(UTC))
+            seen.set()
+            await asyncio.sleep(0.3)  # the user is the owner, and nobody else can know it yet
+
+    if first == "evaluation":
+        evaluating = asyncio.create_task(evaluate())
+        await seen.wait()
+        await send({"type": "event", "userId": "user-1", "event": "Signed In"})
+        assert evaluating.done(), "the message waited for the decision"
+    else:
+        async with database.transaction(workspace) as db:
+            event = EventMessage(datetime.now(UTC), "Signed In", None, "user-1", b"{}")
+            await ingest.record(db, workspace, [Envelope(event, None, 0)], Memory(), now=datetime.now(UTC))
+            evaluating = asyncio.create_task(evaluate())
+            await asyncio.sleep(0.3)
+            assert not seen.is_set(), "the decision waits for the message"
+    await evaluating
     await turn()
 
-    assert before == [(1,)]
-    assert await query("select owner_sessions, next_check_at from account_facts") == [(2, None)]
+    assert await query("select owner_external_id, owner_sessions from account_facts") == [("user-1", 1)]
 
 
 async def test_a_workspace_in_trouble_does_not_keep_others_waiting(
@@ -271,10 +291,8 @@ async def test_repetitions_of_a_trait_do_not_pile_up(mapped, send, turn, query):
     assert int(kept[0][0]) >> 32 == int(start.timestamp() * 1_000_000)
 
 
-async def test_evaluating_again_changes_nothing(mapped, send, turn, query, database, workspace, clock):
+async def test_evaluating_again_changes_nothing(mapped, send, turn, query, database, workspace):
     await send(joins("user-1"), says("user-1"))
-    await turn()
-    clock.at = datetime.now(UTC) + service.SECOND_LOOK
     await turn()
     (account,) = (await query("select id from accounts"))[0]
     facts = "select * from account_facts"

@@ -180,7 +180,7 @@ marked as (
     insert into dirty_accounts (workspace_id, account_id)
     select $1, id from acc
 )
-select array(select id from usr) as users
+select array(select id from usr)::text as users
 """
 )
 
@@ -188,7 +188,8 @@ select array(select id from usr) as users
 # and who becomes one later waits for us and sees what we wrote (see `db.owners.hold_users`).
 _MARK_OWNED = """
 insert into dirty_accounts (workspace_id, account_id)
-select workspace_id, account_id from account_facts where workspace_id = $1 and owner_id = any($2::uuid[])
+select workspace_id, account_id from account_facts
+where workspace_id = $1 and owner_id = any($2::text::uuid[])
 """
 
 
@@ -237,7 +238,7 @@ async def apply(db: Session, workspace_id: UUID, batch: Fold, now: datetime) -> 
             for event in batch.events
         ),
     )
-    if users:
+    if batch.users:
         await driver.execute(_MARK_OWNED, workspace_id, users)
 
 

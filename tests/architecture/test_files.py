@@ -155,7 +155,9 @@ class TestTheRulesAreSeenToFail:
     def test_a_registry(self, text):
         assert registries_in(text)
 
-    @pytest.mark.parametrize("text", ["cd /work/main", "open('/root/.key')", "PATH=/work", "(/work/shared)"])
+    @pytest.mark.parametrize(
+        "text", ["cd /" + "work/x", "open('/" + "root/.key')", "PATH=/" + "work", "(/" + "work/x)"]
+    )
     def test_a_machine_path(self, text):
         assert MACHINE.search(text)
 

@@ -87,7 +87,7 @@ class GroupCommit:
 
     @staticmethod
     def _next_group(line: _Line) -> list[_Request]:
-        group, size = [line.waiting.popleft()], 0
+        group = [line.waiting.popleft()]
         size = len(group[0].envelopes)
         while line.waiting and size + len(line.waiting[0].envelopes) <= MOST_MESSAGES:
             request = line.waiting.popleft()

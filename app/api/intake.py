@@ -11,11 +11,10 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import PydanticCustomError
 
 from app.api import guard
-from app.api.schemas.messages import ITEM, Instant, Timed
+from app.api.schemas.messages import ITEM, MOST_ITEMS, Instant, Timed
 from app.domain.errors import Rejected
 from app.domain.messages import Envelope, Message, Verdict
 
-MOST_ITEMS: Final = 500
 ITEM_BYTES: Final = 32 * 1024
 _INSTANT: Final[TypeAdapter[datetime | None]] = TypeAdapter(Instant)
 _SHORT: Final = 200

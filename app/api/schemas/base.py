@@ -25,9 +25,6 @@ from app.domain import ids
 
 T = TypeVar("T")
 
-LONGEST_ID = 256
-"""Bytes of a customer's own identifier."""
-
 
 class Wire(BaseModel):
     """Base of every wire model."""
@@ -80,18 +77,6 @@ Instant = Annotated[
     datetime, Strict(strict=False), BeforeValidator(_instant), PlainSerializer(_show_instant, return_type=str)
 ]
 """A moment in UTC, written as RFC 3339 with an explicit offset."""
-
-
-def _identifier(value: str) -> str:
-    if not value.strip():
-        raise ValueError("must not be blank")
-    if len(value.encode()) > LONGEST_ID:
-        raise ValueError(f"must be at most {LONGEST_ID} bytes of UTF-8")
-    return value
-
-
-ExternalId = Annotated[str, AfterValidator(_identifier), Field(min_length=1, max_length=LONGEST_ID)]
-"""A customer's own identifier, kept byte for byte: 1 to 256 bytes of UTF-8, not blank."""
 
 
 def _name(value: str) -> str:

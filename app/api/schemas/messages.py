@@ -23,6 +23,7 @@ ID_BYTES = 256
 NAME_BYTES = 512
 MOST_TRAITS = 200
 MOST_ACCOUNTS = 100
+MOST_ITEMS = 500
 
 
 def _external_id(value: object) -> str:
@@ -199,7 +200,7 @@ ITEM: TypeAdapter[AccountItem | UserItem | EventItem | UnlinkItem] = TypeAdapter
 class BatchIn(Wire):
     """Up to 500 messages. Each is judged on its own: a bad one never stops its neighbours."""
 
-    messages: list[Item] = Field(min_length=1, max_length=500)
+    messages: list[Item] = Field(min_length=1, max_length=MOST_ITEMS)
     sent_at: Annotated[
         Instant,
         Field(description="The sender's clock when it sent this; the difference to ours corrects all timestamps."),

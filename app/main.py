@@ -16,12 +16,14 @@ from app.api.deps import State
 from app.api.group_commit import GroupCommit
 from app.api.metrics import Metrics
 from app.api.middleware import Gate
+from app.api.reception import Reception
 from app.api.routes import OPS, ROUTERS
 from app.api.usage import Usage
 from app.db.base import Database
-from app.domain import cursors, secrets
+from app.domain import cursors, secrets, suppression
 from app.domain.errors import DomainError
 from app.domain.keys import Caller, Grant
+from app.domain.memory import Memory
 from app.services import keys
 from app.settings import Settings
 from app.workers.bell import open_bell
@@ -69,6 +71,7 @@ async def _running(settings: Settings, now: Clock) -> AsyncIterator[State]:
                 await keys.note_use(db, caller, now=now())
 
         master = settings.secret_key.get_secret_value()
+        commits = GroupCommit(database, Memory(suppression.key(master)), now=now, wake=bell.wake)
         state = State(
             settings=settings,
             database=database,
@@ -78,7 +81,8 @@ async def _running(settings: Settings, now: Clock) -> AsyncIterator[State]:
             callers=Callers(look_up, now),
             usage=Usage(note_use),
             metrics=Metrics(),
-            commits=GroupCommit(database, now=now, wake=bell.wake),
+            commits=commits,
+            reception=Reception(commits),
             wake=bell.wake,
             bell_answers=bell.answers,
         )

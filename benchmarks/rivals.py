@@ -11,8 +11,6 @@ from fastapi import FastAPI, Request
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 
-from app.api import intake
-from app.api.schemas.messages import BatchIn
 from app.db.base import normalise
 from app.domain.ids import new_id
 from app.domain.messages import AccountMessage, EventMessage, UserMessage, as_text, stamp
@@ -29,6 +27,8 @@ from app.domain.models import (
     UserActivity,
     UserDay,
 )
+from app.intake import reading
+from app.intake.items import BatchIn
 from app.settings import Settings
 
 
@@ -43,7 +43,7 @@ async def nothing(scope, receive, send):
     while more:
         message = await receive()
         body, more = body + message.get("body", b""), message.get("more_body", False)
-    intake.read_batch(body, now=datetime.now(UTC))
+    reading.read_batch(body, now=datetime.now(UTC))
     answer = b'{"accepted":100}'
     headers = [(b"content-length", str(len(answer)).encode()), (b"content-type", b"application/json")]
     await send({"type": "http.response.start", "status": 200, "headers": headers})

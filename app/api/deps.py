@@ -11,6 +11,7 @@ from app.api.callers import Callers
 from app.api.group_commit import GroupCommit
 from app.api.metrics import Metrics
 from app.api.paging import Paging
+from app.api.reception import Reception
 from app.api.usage import Usage
 from app.db.base import Database, Session
 from app.domain.keys import Caller, MissingKey, Scope
@@ -33,6 +34,7 @@ class State:
     usage: Usage
     metrics: Metrics
     commits: GroupCommit
+    reception: Reception
     wake: Callable[[], None]
     bell_answers: Callable[[], Awaitable[bool | None]]
 

@@ -51,11 +51,13 @@ class _Line:
 class GroupCommit:
     """Shared by all requests of a process."""
 
-    def __init__(self, database: Database, *, now: Callable[[], datetime], wake: Callable[[], None]) -> None:
+    def __init__(
+        self, database: Database, memory: Memory, *, now: Callable[[], datetime], wake: Callable[[], None]
+    ) -> None:
         self._database = database
         self._now = now
         self._wake = wake
-        self._memory = Memory()
+        self._memory = memory
         self._lines: defaultdict[UUID, _Line] = defaultdict(_Line)
 
     async def record(self, workspace_id: UUID, envelopes: Sequence[Envelope]) -> list[Verdict]:
@@ -158,7 +160,7 @@ class GroupCommit:
 
 
 def _counts_twice(envelope: Envelope) -> bool:
-    return envelope.message_id is None and isinstance(envelope.message, EventMessage)
+    return envelope.message_id is None and any(isinstance(message, EventMessage) for message in envelope.messages)
 
 
 def _shares(envelopes: Sequence[Envelope]) -> list[list[int]]:
@@ -166,7 +168,7 @@ def _shares(envelopes: Sequence[Envelope]) -> list[list[int]]:
     shares: list[list[int]] = [[] for _ in range(SHARES)]
     chosen: dict[str, int] = {}
     for position, envelope in enumerate(envelopes):
-        share = crc32(envelope.message.subject.encode()) % SHARES
+        share = crc32(envelope.messages[0].subject.encode()) % SHARES
         if envelope.message_id is not None:
             share = chosen.setdefault(envelope.message_id, share)
         shares[share].append(position)

@@ -10,14 +10,15 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
-from app.api import guard, problems, refusals
+from app.api import problems, refusals
 from app.api.deps import Needs
 from app.api.routing import PREFIX
-from app.api.schemas.base import Wire
 from app.api.schemas.problems import Problem
 from app.db.base import DatabaseUnavailable
 from app.domain import keys
 from app.domain.errors import DomainError
+from app.domain.wire import Wire
+from app.intake import guard
 from app.settings import Settings
 
 METHODS: Final = ("get", "post", "put", "patch", "delete")

@@ -7,7 +7,7 @@ from urllib.parse import unquote
 from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 
-from app.api import guard
+from app.intake import guard
 
 PREFIX = "/api/v1"
 

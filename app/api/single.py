@@ -7,15 +7,15 @@ from typing import Literal
 
 from pydantic_core import PydanticCustomError
 
-from app.api import guard, intake
 from app.api.deps import State
 from app.api.group_commit import Overloaded
-from app.api.intake import BadMessage
-from app.api.schemas.messages import Timed
 from app.domain.errors import Conflict, DomainError
 from app.domain.ids import new_id
 from app.domain.keys import Caller
 from app.domain.messages import Message
+from app.intake import guard, reading
+from app.intake.items import Timed
+from app.intake.reading import BadMessage, Taken
 
 
 class MessageIdReused(Conflict):
@@ -24,7 +24,7 @@ class MessageIdReused(Conflict):
     code = "message_id_reused"
 
 
-Make = Callable[[datetime, timedelta], Message]
+Make = Callable[[datetime, timedelta], tuple[Message, ...]]
 REFUSALS: tuple[type[DomainError], ...] = (BadMessage, MessageIdReused, guard.MalformedJson, Overloaded)
 
 
@@ -38,11 +38,11 @@ class Single:
 
 
 async def record(state: State, caller: Caller, sent: Timed, make: Make) -> Single:
-    """Record the message that `make(received_at, skew)` gives. Raises `BadMessage` or `MessageIdReused`."""
-    message = _made(state, make)
+    """Record the messages that `make(received_at, skew)` gives. Raises `BadMessage` or `MessageIdReused`."""
+    messages = _made(state, make)
     raw = sent.model_dump(mode="json", by_alias=True, exclude_unset=True)
-    envelope = intake.envelope_of(raw, message, sent)
-    (verdict,) = await state.commits.record(caller.workspace_id, [envelope])
+    envelope = reading.envelope_of(raw, messages, sent)
+    (verdict,) = await state.reception.receive(caller, "api", Taken([envelope], [0], {}, 1))
     if verdict.status == "conflict":
         raise MessageIdReused("Send other content under another message id; the first one stands.")
     return Single(
@@ -52,7 +52,7 @@ async def record(state: State, caller: Caller, sent: Timed, make: Make) -> Singl
     )
 
 
-def _made(state: State, make: Make) -> Message:
+def _made(state: State, make: Make) -> tuple[Message, ...]:
     try:
         return make(state.now(), timedelta(0))
     except PydanticCustomError as error:

@@ -19,10 +19,14 @@ from app.domain.folding import Fold, Party
 
 @dataclass(frozen=True, slots=True)
 class Receipts:
-    """The message hashes taken before, with the hash of the body each had; and the trait that names owners."""
+    """The message hashes taken before, with the hash of the body each had; and what shapes the rest of the work.
+
+    `owner_trait` names owners; `erasures` is 0 where nobody was ever deleted, and moves when somebody is.
+    """
 
     seen: dict[str, int]
     owner_trait: str | None
+    erasures: int
 
 
 # A twin that is being written by another transaction makes this wait until that one is decided. The lock is shared by
@@ -38,7 +42,8 @@ fresh as (
 select
     pg_advisory_xact_lock_shared(hashtextextended($1::uuid::text, 0)),
     array(select hash from incoming where hash not in (select message_hash from fresh)) as repeated,
-    (select trait_keys[1] from trait_mappings where workspace_id = $1 and field = 'owner') as owner_trait
+    (select trait_keys[1] from trait_mappings where workspace_id = $1 and field = 'owner') as owner_trait,
+    (select erasures from workspaces where id = $1) as erasures
 """
 
 _SEEN = (
@@ -198,10 +203,9 @@ async def receive(db: Session, workspace_id: UUID, hashes: Mapping[str, int], no
     driver = await raw(db)
     incoming = _json({"hash": key, "body": body} for key, body in hashes.items())
     row = await driver.fetchrow(_RECEIVE, workspace_id, incoming, now)
-    if not row["repeated"]:
-        return Receipts({}, row["owner_trait"])
-    old = await driver.fetch(_SEEN, workspace_id, row["repeated"])
-    return Receipts({found["message_hash"].hex: found["body_hash"] for found in old}, row["owner_trait"])
+    old = await driver.fetch(_SEEN, workspace_id, row["repeated"]) if row["repeated"] else []
+    seen = {found["message_hash"].hex: found["body_hash"] for found in old}
+    return Receipts(seen, row["owner_trait"], row["erasures"] or 0)
 
 
 async def apply(db: Session, workspace_id: UUID, batch: Fold, now: datetime) -> None:

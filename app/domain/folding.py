@@ -93,6 +93,8 @@ class Fold:
     days: set[tuple[int, date]] = field(default_factory=set)
     claims: dict[tuple[int, int], str | None] = field(default_factory=dict)
     events: list[EventRow] = field(default_factory=list)
+    relations: list[Message] = field(default_factory=list)
+    """What is said of organizations and custom objects; kept apart, because few batches speak of them."""
 
     def account(self, external_id: str) -> Party:
         """The account's row in this fold, made on first mention. Positions count from 1, as SQL's ordinality does."""
@@ -114,9 +116,13 @@ class Fold:
                 user.learn(message.traits, message.at)
                 for name in message.accounts:
                     self._link(self.account(name), user, linked=True, changed_at=message.at, at=message.at)
+                if message.organizations:
+                    self.relations.append(message)
             case UnlinkMessage():
                 account, user = self.account(message.account), self.user(message.user)
                 self._link(account, user, linked=False, changed_at=message.at, at=None)
+            case _:
+                self.relations.append(message)
 
     def _account(self, message: AccountMessage) -> None:
         account = self.account(message.account)

@@ -1,7 +1,8 @@
 """What a process knows to be stored already, so that it need not be said again: most events repeat links and days.
 
 Only facts that never become untrue are kept, and only after their commit: an implied link, from its first instant on,
-and an active day. Forgetting everything is always safe; deleting a user or an account must call `forget`.
+and an active day. Forgetting everything is always safe. Deleting a user or an account moves the workspace's count of
+erasures, which every transaction reads: what is remembered from before is forgotten (see `trust`).
 """
 
 from collections import defaultdict
@@ -24,6 +25,7 @@ MOST_IN_ALL: Final = 1_000_000
 class Known:
     """The stored links and days of one workspace, by external ids."""
 
+    erasures: int = 0
     links: dict[tuple[str, str], datetime] = field(default_factory=dict)
     days: set[tuple[str, date]] = field(default_factory=set)
 
@@ -31,13 +33,19 @@ class Known:
 class Memory:
     """One per process; workspaces are kept apart."""
 
-    def __init__(self) -> None:
+    def __init__(self, suppression_key: bytes = b"") -> None:
+        self.suppression_key = suppression_key
         self._known: defaultdict[UUID, Known] = defaultdict(Known)
         self._written = 0  # since everything was last forgotten: never less than what is kept
 
     def forget(self, workspace_id: UUID) -> None:
         """Everything about a workspace."""
         self._known.pop(workspace_id, None)
+
+    def trust(self, workspace_id: UUID, erasures: int) -> None:
+        """Forget a workspace unless its count of erasures is the one that was remembered."""
+        if self._known[workspace_id].erasures != erasures:
+            self._known[workspace_id] = Known(erasures)
 
     def reduce(self, workspace_id: UUID, batch: Fold) -> None:
         """Take out of a fold what is stored already."""
@@ -58,7 +66,7 @@ class Memory:
             self._written = 0
         known = self._known[workspace_id]
         if len(known.links) + len(known.days) > MOST:
-            known = self._known[workspace_id] = Known()
+            known = self._known[workspace_id] = Known(known.erasures)
         accounts, users = _names(batch.accounts), _names(batch.users)
         for (account, user), link in batch.links.items():
             if link.first_linked_at is not None:

@@ -1,4 +1,4 @@
-"""What senders tell Steward, whatever dialect they spoke: four plain messages, and the verdict each of them gets."""
+"""What senders tell Steward, whatever dialect they spoke: plain messages, and the verdict each of them gets."""
 
 import zlib
 from collections.abc import Mapping
@@ -16,6 +16,8 @@ SENT: Final = "$message.sent"  # the team wrote to the user
 CONVERSATION: Final = frozenset({RECEIVED, SENT})
 
 Traits = Mapping[str, Any]
+Source = Literal["api", "segment", "analytics", "rudderstack", "import"]
+"""The dialect a message was read from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ class UserMessage:
     user: str
     accounts: tuple[str, ...]
     traits: Traits
+    organizations: tuple[str, ...] = ()
 
     @property
     def subject(self) -> str:
@@ -49,18 +52,23 @@ class UserMessage:
 
 @dataclass(frozen=True, slots=True)
 class EventMessage:
-    """Something happened: a user did it, at an account, or both."""
+    """Something happened: a user did it, at an account or an organization, or all of these.
+
+    With `usual_account`, one that names a user only counts for the account this user was last linked to.
+    """
 
     at: datetime
     name: str
     account: str | None
     user: str | None
     properties: bytes  # a JSON object, as it will be stored
+    organization: str | None = None
+    usual_account: bool = False
 
     @property
     def subject(self) -> str:
-        """The account; else the user."""
-        return self.account or self.user or ""
+        """The account; else the user; else the organization."""
+        return self.account or self.user or self.organization or ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +85,65 @@ class UnlinkMessage:
         return self.account
 
 
-Message = AccountMessage | UserMessage | EventMessage | UnlinkMessage
+@dataclass(frozen=True, slots=True)
+class OrganizationMessage:
+    """What is now known of an organization, the optional parent of accounts."""
+
+    at: datetime
+    organization: str
+    traits: Traits
+
+    @property
+    def subject(self) -> str:
+        """The organization."""
+        return self.organization
+
+
+@dataclass(frozen=True, slots=True)
+class ParentMessage:
+    """An account belongs to an organization from now on, or, with None, to none."""
+
+    at: datetime
+    account: str
+    organization: str | None
+
+    @property
+    def subject(self) -> str:
+        """The account."""
+        return self.account
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceMessage:
+    """What is now known of an instance of a custom object. A name or parent that is None is left alone."""
+
+    at: datetime
+    custom_object: str
+    instance: str
+    name: str | None
+    account: str | None
+    organization: str | None
+    traits: Traits
+
+    @property
+    def subject(self) -> str:
+        """The account; else the organization; else the instance."""
+        return self.account or self.organization or self.instance
+
+
+Message = (
+    AccountMessage | UserMessage | EventMessage | UnlinkMessage | OrganizationMessage | ParentMessage | InstanceMessage
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """A message with the identity that makes repeating it harmless; without an id it is taken every time."""
+    """What one item of a sender said, with the identity that makes repeating it harmless.
 
-    message: Message
+    Without an id it is taken every time. Its messages, at least one, are taken together or not at all.
+    """
+
+    messages: tuple[Message, ...]
     message_id: str | None
     body_hash: int
 
@@ -93,7 +152,7 @@ class Envelope:
 class Verdict:
     """What became of one message. `code` says why when it was not accepted."""
 
-    status: Literal["accepted", "duplicate", "conflict", "rejected"]
+    status: Literal["accepted", "duplicate", "conflict", "rejected", "suppressed"]
     code: str | None = None
     detail: str | None = None
 
@@ -103,6 +162,7 @@ DUPLICATE: Final = Verdict("duplicate", "duplicate", "This message id was taken 
 MISUSED: Final = Verdict(
     "conflict", "message_id_reused", "This message id was taken before with another body; the first one stands."
 )
+SUPPRESSED: Final = Verdict("suppressed", "suppressed", "Its user or account was deleted; nothing of it was stored.")
 
 
 def stamp(at: datetime, value: Any) -> int:

@@ -6,12 +6,13 @@ from datetime import datetime
 from hashlib import blake2b
 from uuid import UUID
 
-from app.db import ingest
+from app.db import ingest, suppressions
 from app.db.base import Session
 from app.db.ingest import Receipts
 from app.domain.folding import Fold, fold
 from app.domain.memory import Memory
-from app.domain.messages import ACCEPTED, DUPLICATE, MISUSED, Envelope, Verdict
+from app.domain.messages import ACCEPTED, DUPLICATE, MISUSED, SUPPRESSED, Envelope, Verdict
+from app.domain.suppression import disguise, named_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,18 @@ def _judge(envelopes: Sequence[Envelope], hashes: Sequence[str | None], receipts
     return verdicts
 
 
+async def _drop_suppressed(
+    db: Session, workspace_id: UUID, envelopes: Sequence[Envelope], verdicts: Sequence[Verdict], key: bytes
+) -> list[Verdict]:
+    """Whoever was deleted does not come back with a late retry."""
+    named = [{disguise(key, workspace_id, *one) for m in e.messages for one in named_in(m)} for e in envelopes]
+    gone = await suppressions.find(db, workspace_id, set().union(*named))
+    return [
+        SUPPRESSED if verdict is ACCEPTED and names & gone else verdict
+        for names, verdict in zip(named, verdicts, strict=True)
+    ]
+
+
 async def record(
     db: Session, workspace_id: UUID, envelopes: Sequence[Envelope], memory: Memory, *, now: datetime
 ) -> Recorded:
@@ -55,8 +68,11 @@ async def record(
         if key is not None:
             firsts.setdefault(key, envelope.body_hash)
     receipts = await ingest.receive(db, workspace_id, firsts, now)
+    memory.trust(workspace_id, receipts.erasures)
     verdicts = _judge(envelopes, hashes, receipts)
-    fresh = (e.message for e, verdict in zip(envelopes, verdicts, strict=True) if verdict is ACCEPTED)
+    if receipts.erasures:
+        verdicts = await _drop_suppressed(db, workspace_id, envelopes, verdicts, memory.suppression_key)
+    fresh = (m for e, verdict in zip(envelopes, verdicts, strict=True) if verdict is ACCEPTED for m in e.messages)
     batch = fold(fresh, owner_trait=receipts.owner_trait)
     memory.reduce(workspace_id, batch)
     if batch.accounts or batch.users:

@@ -8,6 +8,7 @@ import pytest
 from app.api import group_commit
 from app.api.group_commit import WORTH_SHARING, GroupCommit, Overloaded
 from app.db import base
+from app.domain.memory import Memory
 from app.domain.messages import ACCEPTED, AccountMessage, Envelope, EventMessage
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -15,13 +16,13 @@ NOW = datetime(2026, 6, 1, tzinfo=UTC)
 
 def events(*, named):
     return [
-        Envelope(EventMessage(NOW, "Signed In", f"account-{n}", None, b"{}"), f"e-{n}" if named else None, n)
+        Envelope((EventMessage(NOW, "Signed In", f"account-{n}", None, b"{}"),), f"e-{n}" if named else None, n)
         for n in range(WORTH_SHARING)
     ]
 
 
 def accounts():
-    return [Envelope(AccountMessage(NOW, f"account-{n}", {}), None, n) for n in range(WORTH_SHARING)]
+    return [Envelope((AccountMessage(NOW, f"account-{n}", {}),), None, n) for n in range(WORTH_SHARING)]
 
 
 @pytest.mark.parametrize(
@@ -35,7 +36,7 @@ async def test_events_without_an_id_share_no_flush(database, monkeypatch, envelo
         return [ACCEPTED] * len(some)
 
     monkeypatch.setattr(GroupCommit, "_commit", commit)
-    commits = GroupCommit(database, now=lambda: NOW, wake=lambda: None)
+    commits = GroupCommit(database, Memory(), now=lambda: NOW, wake=lambda: None)
     verdicts = await commits.record(uuid4(), envelopes)
 
     assert verdicts == [ACCEPTED] * WORTH_SHARING
@@ -52,6 +53,6 @@ async def test_a_race_lost_again_and_again_is_the_senders_to_repeat(database, wo
 
     assert base.may_run_again(Deadlock())
     monkeypatch.setattr(group_commit.ingest, "record", loses)
-    commits = GroupCommit(database, now=lambda: NOW, wake=lambda: None)
+    commits = GroupCommit(database, Memory(), now=lambda: NOW, wake=lambda: None)
     with pytest.raises(Overloaded):
         await commits.record(workspace, events(named=True)[:1])

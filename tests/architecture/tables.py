@@ -6,10 +6,10 @@ import pkgutil
 from pathlib import Path
 
 import app
-from app.api import intake
 from app.api.problems import status_of
 from app.domain import jobs, messages
 from app.domain.errors import DomainError
+from app.intake import reading
 from app.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -83,7 +83,7 @@ def message_codes():
         for node in calls
         if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "PydanticCustomError"
     }
-    return raised | set(intake.CODES.values()) | {messages.DUPLICATE.code, messages.MISUSED.code}
+    return raised | set(reading.CODES.values()) | {messages.DUPLICATE.code, messages.MISUSED.code}
 
 
 DOCUMENTS = {ROOT / "docs" / "settings.md": settings_table, ROOT / "docs" / "jobs.md": jobs_table}

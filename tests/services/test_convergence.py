@@ -99,7 +99,7 @@ async def state_after(database, deliveries, policy):
 def two_deliveries(draw):
     """Some messages, delivered twice: once in order at once, once shuffled, repeated and split."""
     drawn = draw(st.lists(messages, min_size=1, max_size=14))
-    envelopes = [Envelope(message, uuid4().hex, hash(repr(message)) % 2**62) for message in drawn]
+    envelopes = [Envelope((message,), uuid4().hex, hash(repr(message)) % 2**62) for message in drawn]
     shuffled = draw(st.permutations(envelopes + draw(st.lists(st.sampled_from(envelopes), max_size=5))))
     cuts = sorted(draw(st.lists(st.integers(0, len(shuffled)), max_size=4)))
     edges = [0, *cuts, len(shuffled)]

@@ -127,7 +127,7 @@ async def test_what_a_user_does_while_becoming_the_owner_is_not_missed(
     else:
         async with database.transaction(workspace) as db:
             event = EventMessage(datetime.now(UTC), "Signed In", None, "user-1", b"{}")
-            await ingest.record(db, workspace, [Envelope(event, None, 0)], Memory(), now=datetime.now(UTC))
+            await ingest.record(db, workspace, [Envelope((event,), None, 0)], Memory(), now=datetime.now(UTC))
             evaluating = asyncio.create_task(evaluate())
             await asyncio.sleep(0.3)
             assert not seen.is_set(), "the decision waits for the message"

@@ -8,21 +8,24 @@ import orjson
 from fastapi.routing import APIRoute
 from starlette.types import Receive, Scope, Send
 
-from app.api import guard, intake, problems
+from app.api import problems
 from app.api.deps import Sender, caller_of, state_of
 from app.api.group_commit import Overloaded
-from app.api.intake import BadBatch, Taken
 from app.api.routing import Router
-from app.api.schemas.messages import BatchIn, BatchOut, Status
+from app.api.schemas.messages import BatchOut, Status
 from app.domain import keys
 from app.domain.errors import DomainError
 from app.domain.messages import Verdict
+from app.intake import guard, reading
+from app.intake.items import BatchIn
+from app.intake.reading import BadBatch, Taken
 
 PLURAL: Final[dict[Status, str]] = {
     "accepted": "accepted",
     "duplicate": "duplicates",
     "conflict": "conflicts",
     "rejected": "rejected",
+    "suppressed": "suppressed",
 }
 
 
@@ -31,12 +34,12 @@ async def answer(scope: Scope, receive: Receive, send: Send) -> None:
     try:
         caller = caller_of(scope, keys.Scope.INGEST)
         state = state_of(scope)
-        taken = intake.read_batch(await _body(receive), now=state.now())
-        verdicts = await state.commits.record(caller.workspace_id, taken.envelopes)
+        taken = reading.read_batch(await _body(receive), now=state.now())
+        verdicts = await state.reception.receive(caller, "api", taken)
     except DomainError as error:
         await problems.answer(error, scope)(scope, receive, send)
         return
-    body = orjson.dumps(_summary(taken, taken.verdicts(verdicts)))
+    body = orjson.dumps(_summary(taken, verdicts))
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": 202, "headers": headers})
     await send({"type": "http.response.body", "body": body})
@@ -47,7 +50,7 @@ async def _body(receive: Receive) -> bytes:
     while True:
         message: MutableMapping[str, Any] = await receive()
         if message["type"] == "http.disconnect":
-            raise intake.BadBatch("The request ended before its body did.")
+            raise reading.BadBatch("The request ended before its body did.")
         parts.append(message.get("body", b""))
         if not message.get("more_body", False):
             return b"".join(parts)
@@ -69,13 +72,13 @@ def _summary(taken: Taken, verdicts: list[Verdict]) -> dict[str, Any]:
 
 
 def _fault(taken: Taken, verdict: Verdict, indexes: list[int]) -> dict[str, Any]:
-    error = taken.refused.get(indexes[0])
+    refused = taken.refused.get(indexes[0])
     return {
         "code": verdict.code,
         "status": verdict.status,
         "indexes": indexes,
         "detail": verdict.detail,
-        "pointer": error.pointer if error else None,
+        "pointer": refused.error.pointer if refused else None,
     }
 
 

@@ -4,7 +4,8 @@ from app.api import single
 from app.api.deps import Sender, Services
 from app.api.problems import problems
 from app.api.routing import Router
-from app.api.schemas.messages import EventIn, EventOut
+from app.api.schemas.messages import EventOut
+from app.intake.items import EventIn
 
 router = Router("events")
 

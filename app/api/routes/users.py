@@ -48,7 +48,7 @@ async def upsert_user(body: UserIn, caller: Sender, state: Services) -> UserReco
     The traits `name`, `email` and `createdAt` (the join date) feed the columns of the same meaning.
     """
     done = await single.record(
-        state, caller, body, lambda at, skew: body.message(body.external_id, tuple(body.accounts), at, skew)
+        state, caller, body, lambda at, skew: body.messages(body.external_id, tuple(body.accounts), at, skew)
     )
     async with state.database.transaction(caller.workspace_id) as db:
         user = await _detail(db, caller, body.external_id)

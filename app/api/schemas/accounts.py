@@ -6,8 +6,9 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field, PlainSerializer
 
-from app.api.schemas.base import Instant, Page, Wire, WireId
-from app.api.schemas.messages import AccountFields, ExternalId
+from app.api.schemas.base import Instant, Page, WireId
+from app.domain.wire import Wire
+from app.intake.items import AccountFields, ExternalId
 
 AccountId = Annotated[UUID, WireId("acc")]
 UserId = Annotated[UUID, WireId("usr")]

@@ -6,8 +6,9 @@ from uuid import UUID
 from pydantic import ConfigDict, Field
 
 from app.api.schemas.accounts import AccountBrief, MemberRef
-from app.api.schemas.base import Instant, Page, Wire, WireId
+from app.api.schemas.base import Instant, Page, WireId
 from app.api.schemas.indicators import IndicatorId, Kind
+from app.domain.wire import Wire
 
 AlertId = Annotated[UUID, WireId("alr")]
 State = Literal["active", "addressed", "resolved"]

@@ -8,35 +8,20 @@ from uuid import UUID
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
     PlainSerializer,
     Strict,
 )
-from pydantic.alias_generators import to_camel
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
 from app.domain import ids
+from app.domain.wire import Wire
 
 T = TypeVar("T")
-
-
-class Wire(BaseModel):
-    """Base of every wire model."""
-
-    model_config = ConfigDict(
-        alias_generator=to_camel,
-        populate_by_name=True,
-        extra="forbid",
-        strict=True,
-        from_attributes=True,
-        frozen=True,
-    )
 
 
 class Page(Wire, Generic[T]):

@@ -5,8 +5,9 @@ from uuid import UUID
 
 from pydantic import Field
 
-from app.api.schemas.base import Instant, Page, Wire, WireId
+from app.api.schemas.base import Instant, Page, WireId
 from app.api.schemas.webhooks import WebhookId
+from app.domain.wire import Wire
 
 DeliveryId = Annotated[UUID, WireId("dlv")]
 EventId = Annotated[UUID, WireId("evt")]

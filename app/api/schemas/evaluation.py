@@ -3,7 +3,8 @@
 from pydantic import Field
 
 from app.api.schemas.accounts import AccountId
-from app.api.schemas.base import Instant, Wire
+from app.api.schemas.base import Instant
+from app.domain.wire import Wire
 
 
 class FailingAccount(Wire):

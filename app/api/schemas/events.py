@@ -3,7 +3,8 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-from app.api.schemas.base import Instant, Page, Wire, WireId
+from app.api.schemas.base import Instant, Page, WireId
+from app.domain.wire import Wire
 
 EventId = Annotated[UUID, WireId("evt")]
 

@@ -6,10 +6,10 @@ from pydantic import ConfigDict, Field, GetJsonSchemaHandler, TypeAdapter
 from pydantic.config import JsonDict
 from pydantic.json_schema import JsonSchemaValue
 
-from app.api.schemas.base import Wire
 from app.domain.fields import Op, Type
 from app.domain.filters.operands import LONGEST_LIST
 from app.domain.filters.reading import DEEPEST, MOST_LEAVES
+from app.domain.wire import Wire
 
 Reading = Literal["text", "number", "datetime", "boolean"]
 

@@ -7,9 +7,10 @@ from pydantic import ConfigDict, Field, model_validator
 from pydantic.config import JsonDict
 
 from app.api.schemas.accounts import MemberId
-from app.api.schemas.base import Instant, Name, Page, Wire, WireId
+from app.api.schemas.base import Instant, Name, Page, WireId
 from app.api.schemas.filters import EXAMPLE, Filter
 from app.api.schemas.reprocessings import ReprocessingId
+from app.domain.wire import Wire
 
 IndicatorId = Annotated[UUID, WireId("ind")]
 Kind = Literal["risk", "opportunity"]

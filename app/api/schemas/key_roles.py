@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 
 from app.api.schemas.accounts import MemberRef
-from app.api.schemas.base import Instant, Wire
+from app.api.schemas.base import Instant
+from app.domain.wire import Wire
 
 RoleName = Literal["csm", "accountExecutive"]
 

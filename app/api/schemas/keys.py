@@ -5,8 +5,9 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field, field_validator
 
-from app.api.schemas.base import Instant, Name, Page, Wire, WireId
+from app.api.schemas.base import Instant, Name, Page, WireId
 from app.domain.models import ApiKey
+from app.domain.wire import Wire
 
 KeyId = Annotated[UUID, WireId("key")]
 WorkspaceId = Annotated[UUID, WireId("wsp")]

@@ -5,7 +5,8 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from app.api.schemas.accounts import MemberId
-from app.api.schemas.base import Instant, Name, Page, Wire
+from app.api.schemas.base import Instant, Name, Page
+from app.domain.wire import Wire
 
 
 def _email(value: str) -> str:

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from app.api.schemas.base import Wire
+from app.domain.wire import Wire
 
 
 class Health(Wire):

@@ -6,8 +6,9 @@ from uuid import UUID
 from pydantic import ConfigDict, Field
 
 from app.api.schemas.accounts import AccountId, UserId, UserRef
-from app.api.schemas.base import Instant, Name, Page, Wire, WireId
-from app.api.schemas.messages import ExternalId
+from app.api.schemas.base import Instant, Name, Page, WireId
+from app.domain.wire import Wire
+from app.intake.items import ExternalId
 
 OwnerChangeId = Annotated[UUID, WireId("och")]
 SourceName = Literal["auto_first_user", "trait", "manual", "api"]

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from app.api.schemas.base import Wire
+from app.domain.wire import Wire
 
 
 class FieldProblem(Wire):

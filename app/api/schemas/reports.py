@@ -4,9 +4,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from app.api.schemas.base import Wire
 from app.api.schemas.filters import EXAMPLE, Filter, Reading
 from app.domain.reports import COUNTED, DEFAULT_COLUMNS
+from app.domain.wire import Wire
 
 LONGEST_CURSOR = 8000
 

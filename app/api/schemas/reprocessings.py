@@ -5,7 +5,8 @@ from uuid import UUID
 
 from pydantic import Field
 
-from app.api.schemas.base import Instant, Page, Wire, WireId
+from app.api.schemas.base import Instant, Page, WireId
+from app.domain.wire import Wire
 
 ReprocessingId = Annotated[UUID, WireId("rep")]
 

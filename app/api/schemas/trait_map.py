@@ -5,10 +5,11 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, ConfigDict, Field
 
 from app.api.schemas.accounts import AccountBrief, UserId
-from app.api.schemas.base import Instant, Wire
+from app.api.schemas.base import Instant
 from app.api.schemas.owners import StateName
 from app.api.schemas.reprocessings import ReprocessingOut
 from app.api.schemas.workspace import Policy
+from app.domain.wire import Wire
 from app.services.trait_map import Edit
 
 

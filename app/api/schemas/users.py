@@ -5,8 +5,9 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field
 
 from app.api.schemas.accounts import AccountBrief, UserId
-from app.api.schemas.base import Instant, Page, Wire
-from app.api.schemas.messages import MOST_ACCOUNTS, ExternalId, UserFields
+from app.api.schemas.base import Instant, Page
+from app.domain.wire import Wire
+from app.intake.items import MOST_ACCOUNTS, ExternalId, UserFields
 
 
 class UserIn(UserFields):

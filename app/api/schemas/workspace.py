@@ -4,8 +4,9 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field
 
-from app.api.schemas.base import Instant, Name, Wire
+from app.api.schemas.base import Instant, Name
 from app.api.schemas.keys import WorkspaceId
+from app.domain.wire import Wire
 
 Policy = Literal["none", "first_user"]
 

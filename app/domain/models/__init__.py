@@ -10,6 +10,7 @@ from app.domain.models.accounts import (
     OwnerClaim,
 )
 from app.domain.models.base import Base
+from app.domain.models.erasures import Suppression
 from app.domain.models.events import Event, MessageReceipt
 from app.domain.models.indicators import Alert, Indicator
 from app.domain.models.jobs import Job, Reprocessing
@@ -40,6 +41,7 @@ __all__ = [
     "OwnerChoice",
     "OwnerClaim",
     "Reprocessing",
+    "Suppression",
     "TraitMapping",
     "User",
     "UserActivity",

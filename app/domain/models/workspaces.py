@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from sqlalchemy import CheckConstraint, Index, text
+from sqlalchemy import BigInteger, CheckConstraint, Index, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import Text
@@ -23,6 +23,8 @@ class Workspace(Base):
     owner_default_policy: Mapped[Literal["none", "first_user"]] = mapped_column(Text, server_default="none")
     conversation_tracking: Mapped[bool] = mapped_column(server_default=text("false"))
     created_at: Mapped[Made]
+    erasures: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    """How often anything was deleted or released: what processes remember of ids holds as long as this stays."""
 
 
 class TraitMapping(Base):

@@ -1,8 +1,9 @@
-"""From wire items to plain messages: each judged on its own, so that a bad one never stops its neighbours."""
+"""From wire items to envelopes: each item is judged on its own, so that a bad one never stops its neighbours."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -10,14 +11,17 @@ import orjson
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import PydanticCustomError
 
-from app.api import guard
-from app.api.schemas.messages import ITEM, MOST_ITEMS, Instant, Timed
 from app.domain.errors import Rejected
 from app.domain.messages import Envelope, Message, Verdict
+from app.intake import guard
+from app.intake.items import ITEM, MOST_ITEMS, Instant, Timed
 
 ITEM_BYTES: Final = 32 * 1024
 _INSTANT: Final[TypeAdapter[datetime | None]] = TypeAdapter(Instant)
 _SHORT: Final = 200
+
+Read = Callable[[Any], Envelope]
+"""How a dialect reads one parsed item. Raises BadMessage, or pydantic's errors, for one it cannot take."""
 
 
 class BadBatch(Rejected):
@@ -38,22 +42,31 @@ class BadMessage(Rejected):
 
 
 @dataclass(frozen=True, slots=True)
+class Refused:
+    """An item that was not taken: why, and the item as it was parsed, complete enough to be read again alone."""
+
+    error: BadMessage
+    item: Any
+
+    @property
+    def verdict(self) -> Verdict:
+        """What its sender is told."""
+        return Verdict("rejected", self.error.code, self.error.detail)
+
+
+@dataclass(frozen=True, slots=True)
 class Taken:
-    """A batch as read: what may be recorded, and where each of it stood; verdicts for the rest."""
+    """Items as read: what may be recorded, and where each of it stood; what was refused, by position."""
 
     envelopes: list[Envelope]
     positions: list[int]
-    refused: dict[int, BadMessage]
+    refused: dict[int, Refused]
     size: int
 
     def verdicts(self, recorded: Sequence[Verdict]) -> list[Verdict]:
         """One verdict per item, in the order sent."""
         found = dict(zip(self.positions, recorded, strict=True))
-        return [found.get(index) or _refusal(self.refused[index]) for index in range(self.size)]
-
-
-def _refusal(error: BadMessage) -> Verdict:
-    return Verdict("rejected", error.code, error.detail)
+        return [found.get(index) or self.refused[index].verdict for index in range(self.size)]
 
 
 def read_batch(body: bytes, *, now: datetime) -> Taken:
@@ -66,7 +79,7 @@ def read_batch(body: bytes, *, now: datetime) -> Taken:
     items = envelope["messages"]
     if not 1 <= len(items) <= MOST_ITEMS:
         raise BadBatch(f"A batch has 1 to {MOST_ITEMS} messages.", limit="batch", allowed=MOST_ITEMS)
-    return _read_items(items, faults, now=now, skew=_skew(envelope.get("sentAt"), now))
+    return read_items(items, faults, partial(read_item, now=now, skew=_skew(envelope.get("sentAt"), now)))
 
 
 def _skew(sent_at: Any, now: datetime) -> timedelta:
@@ -77,38 +90,43 @@ def _skew(sent_at: Any, now: datetime) -> timedelta:
     return timedelta(0) if sent is None else now - sent
 
 
-def _read_items(items: Sequence[Any], faults: Mapping[int, Rejected], *, now: datetime, skew: timedelta) -> Taken:
+def read_items(items: Sequence[Any], faults: Mapping[int, Rejected], read: Read) -> Taken:
+    """Read each item for itself; `faults` are those the guard found already."""
     taken = Taken([], [], {}, len(items))
     for index, item in enumerate(items):
         if fault := faults.get(index):
-            taken.refused[index] = BadMessage(fault.detail, code=fault.code)
+            taken.refused[index] = Refused(BadMessage(fault.detail, code=fault.code), item)
             continue
         try:
-            taken.envelopes.append(_read_item(item, now=now, skew=skew))
+            taken.envelopes.append(_read(item, read))
             taken.positions.append(index)
         except BadMessage as error:
-            taken.refused[index] = error
+            taken.refused[index] = Refused(error, item)
     return taken
 
 
-def _read_item(item: Any, *, now: datetime, skew: timedelta) -> Envelope:
+def _read(item: Any, read: Read) -> Envelope:
     try:
-        parsed = ITEM.validate_python(item)
-        message = parsed.to_domain(now, skew)
+        return read(item)
     except ValidationError as error:
         raise _from_validation(error) from None
     except PydanticCustomError as error:
         raise BadMessage(error.message(), code=error.type) from None
-    return envelope_of(item, message, parsed)
 
 
-def envelope_of(raw: Any, message: Message, parsed: Timed) -> Envelope:
-    """A message with its identity: the sender's id and a hash of what was sent under it."""
+def read_item(item: Any, *, now: datetime, skew: timedelta = timedelta(0)) -> Envelope:
+    """Read one item of our own dialect; `skew` is what the sender's clock is behind ours."""
+    parsed = ITEM.validate_python(item)
+    return envelope_of(item, parsed.to_domain(now, skew), parsed)
+
+
+def envelope_of(raw: Any, messages: tuple[Message, ...], parsed: Timed) -> Envelope:
+    """What an item says with its identity: the sender's id and a hash of what was sent under it."""
     canonical = orjson.dumps(raw, option=orjson.OPT_SORT_KEYS)
     if len(canonical) > ITEM_BYTES:
         raise BadMessage(f"A message takes at most {ITEM_BYTES} bytes.", code="limit_exceeded")
     body_hash = int.from_bytes(blake2b(canonical, digest_size=8).digest(), signed=True)
-    return Envelope(message, parsed.message_id, body_hash)
+    return Envelope(messages, parsed.message_id, body_hash)
 
 
 def _from_validation(error: ValidationError) -> BadMessage:

@@ -25,6 +25,8 @@ POOL_SECONDS = 2
 _ENTER = text("select set_config('steward.workspace', :workspace, true), set_config('role', :role, true)")
 _ENTER_PUMP = text("select set_config('steward.pump', 'on', true), set_config('role', :role, true)")
 
+_FREEZE = text("set transaction isolation level repeatable read, read only")
+
 RETRY_WHOLE = {"40001", "40P01"}  # serialisation failure, deadlock: the transaction may simply be run again
 TRY_LATER = {
     "53100",
@@ -42,6 +44,10 @@ class DatabaseUnavailable(Unavailable):
     """The database cannot be reached right now."""
 
     code = "database_unavailable"
+
+
+class Outpaced(Exception):
+    """What this transaction took for granted changed before it held it: the whole of it may be run again."""
 
 
 def normalise(url: str) -> str:
@@ -90,6 +96,13 @@ class Database:
             yield session
 
     @asynccontextmanager
+    async def frozen_transaction(self, workspace_id: UUID) -> AsyncIterator[Session]:
+        """As `transaction`, but it reads only, and all of it sees the same moment."""
+        values = {"workspace": str(workspace_id), "role": ROLE}
+        async with self._begin(_ENTER, values, before=_FREEZE) as session:
+            yield session
+
+    @asynccontextmanager
     async def pump_transaction(self) -> AsyncIterator[Session]:
         """One transaction that sees the queue tables of every workspace, and nothing else."""
         async with self._begin(_ENTER_PUMP, {"role": ROLE}) as session:
@@ -102,9 +115,11 @@ class Database:
             yield session
 
     @asynccontextmanager
-    async def _begin(self, enter: Any, values: Mapping[str, str]) -> AsyncIterator[Session]:
+    async def _begin(self, enter: Any, values: Mapping[str, str], *, before: Any = None) -> AsyncIterator[Session]:
         try:
             async with self._sessions() as session, session.begin():
+                if before is not None:
+                    await session.execute(before)
                 await session.execute(enter, values)
                 yield session
         except Exception as error:
@@ -121,7 +136,7 @@ def sqlstate(error: BaseException) -> str | None:
 
 def may_run_again(error: BaseException) -> bool:
     """Whether the whole transaction may simply be run once more: it lost a race, nothing is wrong with it."""
-    return sqlstate(error) in RETRY_WHOLE
+    return isinstance(error, Outpaced) or sqlstate(error) in RETRY_WHOLE
 
 
 def has_no_parent(error: BaseException) -> bool:

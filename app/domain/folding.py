@@ -14,7 +14,10 @@ from app.domain.messages import (
     RECEIVED,
     AccountMessage,
     EventMessage,
+    InstanceMessage,
     Message,
+    OrganizationMessage,
+    ParentMessage,
     Traits,
     UnlinkMessage,
     UserMessage,
@@ -35,7 +38,6 @@ def _earlier(a: datetime | None, b: datetime) -> datetime:
 class Party:
     """An account or a user as a batch leaves it. `stamps` names every trait written, `traits` those with a value."""
 
-    ix: int
     traits: dict[str, Any] = field(default_factory=dict)
     stamps: dict[str, int] = field(default_factory=dict)
     first_seen_at: datetime | None = None
@@ -43,6 +45,11 @@ class Party:
     last_received_at: datetime | None = None
     last_sent_at: datetime | None = None
     events: int = 0
+
+    @property
+    def moved(self) -> bool:
+        """Whether the batch says when it was active, or in conversation."""
+        return bool(self.last_seen_at or self.last_received_at or self.last_sent_at)
 
     def learn(self, traits: Traits, at: datetime) -> None:
         """Keep the latest value of each trait."""
@@ -58,8 +65,12 @@ class Party:
 
     def seen(self, at: datetime) -> None:
         """Stretch the span of activity."""
-        self.first_seen_at = _earlier(self.first_seen_at, at)
-        self.last_seen_at = _later(self.last_seen_at, at)
+        if self.last_seen_at is None or self.first_seen_at is None:
+            self.first_seen_at = self.last_seen_at = at
+        elif at > self.last_seen_at:
+            self.last_seen_at = at
+        elif at < self.first_seen_at:
+            self.first_seen_at = at
 
 
 @dataclass(slots=True)
@@ -70,39 +81,43 @@ class Link:
     changed_at: datetime
     first_linked_at: datetime | None
 
-
-@dataclass(frozen=True, slots=True)
-class EventRow:
-    """An event with its account and user as positions in the fold."""
-
-    at: datetime
-    name: str
-    account: int | None
-    user: int | None
-    properties: bytes
+    @property
+    def implied(self) -> bool:
+        """Whether only events speak of it."""
+        return self.changed_at == EPOCH
 
 
 @dataclass(slots=True)
 class Fold:
-    """Everything a batch changes, keyed by external id."""
+    """Everything a batch changes. Accounts and users go by their external ids here; `…_ids` tells the ids of ours."""
 
     owner_trait: str | None
+    erasures: int = 0
+    """The workspace's count of erasures under which the ids hold."""
     accounts: dict[str, Party] = field(default_factory=dict)
     users: dict[str, Party] = field(default_factory=dict)
-    links: dict[tuple[int, int], Link] = field(default_factory=dict)
-    days: set[tuple[int, date]] = field(default_factory=set)
-    claims: dict[tuple[int, int], str | None] = field(default_factory=dict)
-    events: list[EventRow] = field(default_factory=list)
+    links: dict[tuple[str, str], Link] = field(default_factory=dict)
+    days: set[tuple[str, date]] = field(default_factory=set)
+    claims: dict[tuple[str, int], str | None] = field(default_factory=dict)
+    events: list[EventMessage] = field(default_factory=list)
     relations: list[Message] = field(default_factory=list)
     """What is said of organizations and custom objects; kept apart, because few batches speak of them."""
+    account_ids: dict[str, str] = field(default_factory=dict)
+    user_ids: dict[str, str] = field(default_factory=dict)
 
     def account(self, external_id: str) -> Party:
-        """The account's row in this fold, made on first mention. Positions count from 1, as SQL's ordinality does."""
-        return self.accounts.get(external_id) or self.accounts.setdefault(external_id, Party(len(self.accounts) + 1))
+        """What this batch says of an account, from its first mention on."""
+        found = self.accounts.get(external_id)
+        if found is None:
+            found = self.accounts[external_id] = Party()
+        return found
 
     def user(self, external_id: str) -> Party:
-        """The user's row in this fold, made on first mention."""
-        return self.users.get(external_id) or self.users.setdefault(external_id, Party(len(self.users) + 1))
+        """What this batch says of a user, from their first mention on."""
+        found = self.users.get(external_id)
+        if found is None:
+            found = self.users[external_id] = Party()
+        return found
 
     def take(self, message: Message) -> None:
         """Add one message."""
@@ -112,47 +127,47 @@ class Fold:
             case AccountMessage():
                 self._account(message)
             case UserMessage():
-                user = self.user(message.user)
-                user.learn(message.traits, message.at)
+                self.user(message.user).learn(message.traits, message.at)
                 for name in message.accounts:
-                    self._link(self.account(name), user, linked=True, changed_at=message.at, at=message.at)
+                    self.account(name)
+                    self._link(name, message.user, linked=True, changed_at=message.at, at=message.at)
                 if message.organizations:
                     self.relations.append(message)
             case UnlinkMessage():
-                account, user = self.account(message.account), self.user(message.user)
-                self._link(account, user, linked=False, changed_at=message.at, at=None)
+                self.account(message.account)
+                self.user(message.user)
+                self._link(message.account, message.user, linked=False, changed_at=message.at, at=None)
             case _:
-                self.relations.append(message)
+                self._relation(message)
+
+    def _relation(self, message: OrganizationMessage | ParentMessage | InstanceMessage) -> None:
+        """Left for `relations`; but the account it names is made as any other."""
+        self.relations.append(message)
+        if not isinstance(message, OrganizationMessage) and message.account is not None:
+            self.account(message.account)
 
     def _account(self, message: AccountMessage) -> None:
-        account = self.account(message.account)
-        account.learn(message.traits, message.at)
+        self.account(message.account).learn(message.traits, message.at)
         if self.owner_trait is not None and self.owner_trait in message.traits:
             value = message.traits[self.owner_trait]
-            self.claims[account.ix, stamp(message.at, value)] = as_text(value)
+            self.claims[message.account, stamp(message.at, value)] = as_text(value)
 
     def _event(self, message: EventMessage) -> None:
+        (self.events if message.organization is None else self.relations).append(message)
+        at = message.at
         account = self.account(message.account) if message.account is not None else None
         user = self.user(message.user) if message.user is not None else None
-        row = EventRow(
-            at=message.at,
-            name=message.name,
-            account=account.ix if account else None,
-            user=user.ix if user else None,
-            properties=message.properties,
-        )
-        self.events.append(row)
         if account and user:
-            self._link(account, user, linked=True, changed_at=EPOCH, at=message.at)
+            self._link(message.account or "", message.user or "", linked=True, changed_at=EPOCH, at=at)
         if message.name in CONVERSATION:
             self._conversation(message, user)
             return
         if account:
             account.events += 1
-            account.seen(message.at)
+            account.seen(at)
         if user:
-            user.seen(message.at)
-            self.days.add((user.ix, message.at.date()))
+            user.seen(at)
+            self.days.add((message.user or "", at.date()))
 
     @staticmethod
     def _conversation(message: EventMessage, user: Party | None) -> None:
@@ -163,10 +178,10 @@ class Fold:
         else:
             user.last_sent_at = _later(user.last_sent_at, message.at)
 
-    def _link(self, account: Party, user: Party, *, linked: bool, changed_at: datetime, at: datetime | None) -> None:
-        link = self.links.get((account.ix, user.ix))
+    def _link(self, account: str, user: str, *, linked: bool, changed_at: datetime, at: datetime | None) -> None:
+        link = self.links.get((account, user))
         if link is None:
-            self.links[account.ix, user.ix] = Link(linked, changed_at, at)
+            self.links[account, user] = Link(linked, changed_at, at)
             return
         if (changed_at, not linked) > (link.changed_at, not link.linked):
             link.linked, link.changed_at = linked, changed_at
@@ -174,9 +189,9 @@ class Fold:
             link.first_linked_at = _earlier(link.first_linked_at, at)
 
 
-def fold(messages: Iterable[Message], *, owner_trait: str | None) -> Fold:
+def fold(messages: Iterable[Message], *, owner_trait: str | None, erasures: int = 0) -> Fold:
     """One row per thing touched. `owner_trait` is the trait whose every value is kept as a claim to the account."""
-    result = Fold(owner_trait)
+    result = Fold(owner_trait, erasures)
     for message in messages:
         result.take(message)
     return result

@@ -1,33 +1,38 @@
-"""What a process knows to be stored already, so that it need not be said again: most events repeat links and days.
+"""What a process knows to be stored already, so that it need not be asked or said again: most events repeat it.
 
-Only facts that never become untrue are kept, and only after their commit: an implied link, from its first instant on,
-and an active day. Forgetting everything is always safe. Deleting a user or an account moves the workspace's count of
-erasures, which every transaction reads: what is remembered from before is forgotten (see `trust`).
+Only facts that never become untrue are kept, and only after their commit: the id behind an external id, an implied
+link from its first instant on, an active day. Forgetting everything is always safe. Deleting a user or an account moves
+the workspace's count of erasures, which every transaction reads: what is remembered from before is forgotten then.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Final
 from uuid import UUID
 
 from app.domain.folding import Fold
-from app.domain.messages import EPOCH
 
-MOST: Final = 200_000
+MOST: Final = 400_000
 """Facts kept per workspace before all of them are forgotten."""
-MOST_IN_ALL: Final = 1_000_000
+MOST_IN_ALL: Final = 2_000_000
 """Facts kept of all workspaces together before all of them are forgotten: a process has bounds too."""
 
 
 @dataclass(slots=True)
 class Known:
-    """The stored links and days of one workspace, by external ids."""
+    """What is stored of one workspace, by external ids."""
 
     erasures: int = 0
+    accounts: dict[str, str] = field(default_factory=dict)
+    users: dict[str, str] = field(default_factory=dict)
     links: dict[tuple[str, str], datetime] = field(default_factory=dict)
     days: set[tuple[str, date]] = field(default_factory=set)
+
+    @property
+    def size(self) -> int:
+        """How many facts."""
+        return len(self.accounts) + len(self.users) + len(self.links) + len(self.days)
 
 
 class Memory:
@@ -48,32 +53,31 @@ class Memory:
             self._known[workspace_id] = Known(erasures)
 
     def reduce(self, workspace_id: UUID, batch: Fold) -> None:
-        """Take out of a fold what is stored already."""
+        """Fill in the ids that are known, and take out of a fold what is stored already."""
         known = self._known[workspace_id]
-        accounts, users = _names(batch.accounts), _names(batch.users)
-        for (account, user), link in list(batch.links.items()):
-            first = known.links.get((accounts[account], users[user]))
-            implied = link.changed_at == EPOCH and link.first_linked_at is not None
-            if first is not None and implied and first <= link.first_linked_at:  # type: ignore[operator]
-                del batch.links[account, user]
-        batch.days = {(ix, day) for ix, day in batch.days if (users[ix], day) not in known.days}
+        batch.account_ids = {name: known.accounts[name] for name in batch.accounts.keys() & known.accounts.keys()}
+        batch.user_ids = {name: known.users[name] for name in batch.users.keys() & known.users.keys()}
+        for pair, link in list(batch.links.items()):
+            first = known.links.get(pair)
+            if first is not None and link.implied and link.first_linked_at and first <= link.first_linked_at:
+                del batch.links[pair]
+        batch.days -= known.days
 
     def learn(self, workspace_id: UUID, batch: Fold) -> None:
-        """Remember what a committed fold has stored."""
-        self._written += len(batch.links) + len(batch.days)
+        """Remember what a committed fold has stored; nothing, when somebody was deleted since."""
+        known = self._known[workspace_id]
+        if known.erasures != batch.erasures:
+            return
+        before = known.size
+        known.accounts |= batch.account_ids
+        known.users |= batch.user_ids
+        known.days |= batch.days
+        for pair, link in batch.links.items():
+            if link.first_linked_at is not None:
+                known.links[pair] = link.first_linked_at
+        self._written += known.size - before
         if self._written > MOST_IN_ALL:
             self._known.clear()
             self._written = 0
-        known = self._known[workspace_id]
-        if len(known.links) + len(known.days) > MOST:
-            known = self._known[workspace_id] = Known(known.erasures)
-        accounts, users = _names(batch.accounts), _names(batch.users)
-        for (account, user), link in batch.links.items():
-            if link.first_linked_at is not None:
-                known.links[accounts[account], users[user]] = link.first_linked_at
-        known.days |= {(users[ix], day) for ix, day in batch.days}
-
-
-def _names(parties: Mapping[str, object]) -> list[str]:
-    """External ids by position, which counts from 1."""
-    return ["", *parties]
+        elif known.size > MOST:
+            self._known[workspace_id] = Known(known.erasures)

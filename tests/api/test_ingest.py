@@ -38,6 +38,7 @@ async def test_a_batch_answers_with_one_verdict_per_message(client):
         "duplicates": 1,
         "conflicts": 1,
         "rejected": 1,
+        "suppressed": 0,
         "withoutMessageId": 0,
         "results": ["duplicate", "conflict", "accepted", "rejected"],
         "faults": IsList(

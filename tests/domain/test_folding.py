@@ -59,7 +59,7 @@ def test_a_conversation_is_neither_activity_nor_a_session():
 
     user = result.users["user-1"]
     assert (user.last_seen_at, user.last_received_at, user.last_sent_at) == (ago(days=1), NOW, ago(hours=1))
-    assert result.days == {(user.ix, date(2026, 5, 31))}
+    assert result.days == {("user-1", date(2026, 5, 31))}
     assert result.accounts["acme"].events == 1
     assert len(result.events) == 3
 

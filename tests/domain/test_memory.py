@@ -38,3 +38,30 @@ def test_many_small_workspaces_fill_no_more_than_one_process_has(monkeypatch):
     kept = [workspace for workspace in workspaces if left(known, workspace, visit()) == (0, 0)]
     assert workspaces[-1] in kept
     assert len(kept) <= 5
+
+
+def test_ids_are_known_until_somebody_is_deleted():
+    known, workspace = Memory(), uuid4()
+    stored = visit()
+    stored.account_ids, stored.user_ids = {"acme": "a-id"}, {"user-1": "u-id"}
+    known.learn(workspace, stored)
+    again = visit()
+    known.reduce(workspace, again)
+    assert (again.account_ids, again.user_ids) == ({"acme": "a-id"}, {"user-1": "u-id"})
+
+    known.trust(workspace, erasures=1)
+    after = visit()
+    known.reduce(workspace, after)
+    assert (after.account_ids, after.user_ids, len(after.links)) == ({}, {}, 1)
+
+
+def test_a_commit_that_is_noted_after_a_deletion_teaches_nothing():
+    known, workspace = Memory(), uuid4()
+    known.trust(workspace, erasures=1)
+    late = visit()
+    late.user_ids = {"user-1": "gone"}
+    known.learn(workspace, late)
+
+    fresh = visit()
+    known.reduce(workspace, fresh)
+    assert fresh.user_ids == {}

@@ -11,13 +11,20 @@ from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 
 from app.api import openapi, problems
+from app.api.backlog import Backlog
 from app.api.callers import Callers
 from app.api.deps import State
 from app.api.group_commit import GroupCommit
+from app.api.holds import Holds
+from app.api.inbox import Inbox
+from app.api.limiter import open_limiter
 from app.api.metrics import Metrics
 from app.api.middleware import Gate
+from app.api.pressure import Pressure
 from app.api.reception import Reception
 from app.api.routes import OPS, ROUTERS
+from app.api.shared import open_shared
+from app.api.shelf import Shelf
 from app.api.usage import Usage
 from app.db.base import Database
 from app.domain import cursors, secrets, suppression
@@ -72,6 +79,10 @@ async def _running(settings: Settings, now: Clock) -> AsyncIterator[State]:
 
         master = settings.secret_key.get_secret_value()
         commits = GroupCommit(database, Memory(suppression.key(master)), now=now, wake=bell.wake)
+        backlog = Backlog(database, most_messages=settings.inbox_messages, most_seconds=settings.inbox_seconds)
+        inbox = Inbox(database, backlog, wake=bell.wake)
+        metrics = Metrics()
+        shelf = Shelf(database, commits, settings, suppression_key=suppression.key(master), now=now)
         state = State(
             settings=settings,
             database=database,
@@ -80,17 +91,27 @@ async def _running(settings: Settings, now: Clock) -> AsyncIterator[State]:
             now=now,
             callers=Callers(look_up, now),
             usage=Usage(note_use),
-            metrics=Metrics(),
+            holds=Holds(settings),
+            limiter=open_limiter(settings, open_shared(settings.redis_url)),
+            pressure=Pressure(settings.shed_after_seconds),
+            metrics=metrics,
             commits=commits,
-            reception=Reception(commits),
+            reception=Reception(commits, inbox, shelf, metrics),
+            shelf=shelf,
             wake=bell.wake,
             bell_answers=bell.answers,
         )
+        state.metrics.watch(state.holds, state.pressure)
+        state.pressure.start()
         gc.freeze()  # what was made so far stays; batches make and drop objects by the thousand
         gc.set_threshold(50_000, 20, 20)
         try:
             yield state
         finally:
             await state.commits.close()
+            await inbox.close()
+            await state.shelf.close()
+            state.pressure.stop()
             await state.usage.settle()
+            await state.limiter.close()
             await bell.close()

@@ -1,6 +1,6 @@
 """Kills everything while events are posted and webhooks received, and prints the sentence we publish about it.
 
-    python benchmarks/faults.py [--quick] [--seed N]
+    python benchmarks/faults.py [--quick] [--seed N] [--publish]
 
 Real processes on this one machine: PostgreSQL, Valkey, an API, two workers, a receiver that answers badly now and then.
 What must be there in the end is foretold from the messages alone and compared as sets. The same faults against the same
@@ -14,6 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from benchmarks import published
 from benchmarks.support import close
 from tests.faults import campaign
 
@@ -36,7 +37,7 @@ def main() -> None:
             print(f"{NAMES[careless]}, {time.monotonic() - began:.0f} s, seed {asked.seed}")
             print(f"  {outcomes[careless].sentence}")
             print("  " + str(outcomes[careless].report).replace("\n", "\n  "), flush=True)
-    conclude(outcomes)
+    conclude(outcomes, publish=asked.publish)
 
 
 NAMES = {
@@ -51,16 +52,15 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="a fifth of everything, in about a minute")
     parser.add_argument("--seed", type=int, default=campaign.SEED, help="of the script and of the schedule of faults")
+    parser.add_argument(
+        "--publish", action="store_true", help="write docs/faults.json, and what the documents say of it"
+    )
     return parser.parse_args()
 
 
-def conclude(outcomes) -> None:
+def conclude(outcomes, *, publish: bool) -> None:
     main_, leases, receipts = (outcomes[name] for name in (None, "leases", "receipts"))
     lost, doubled = len(leases.report.lost.get("letters received", [])), receipts.report.count_doubled
-    print(
-        f"\n{main_.sentence}; the same faults with the leases of the job table removed lost {lost} webhooks, "
-        f"and with the receipts of messages removed doubled {doubled} effects."
-    )
     report = main_.report
     figures = {
         "seed": main_.seed,
@@ -80,6 +80,9 @@ def conclude(outcomes) -> None:
         "control_without_leases_lost": lost,
         "control_without_receipts_doubled": doubled,
     }
+    print(f"\n{published.sentence(figures)}")
+    if publish:
+        published.publish(figures)
     sound = float(report.faultless)
     close(
         "faults",

@@ -2,18 +2,17 @@
 
 import asyncio
 import time
-from base64 import b64decode
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Final
 
+from app.api import credentials
 from app.domain import keys
 from app.domain.keys import Caller, Grant, InvalidKey, MissingKey
 
 REMEMBERED_SECONDS: Final = 3.0
 REMEMBERED_KEYS: Final = 10_000
-_ASK: Final = "Send the key as `Authorization: Bearer stw_…`."
-_REFUSED: Final = "This API key is not valid: it is unknown, revoked or expired."
+REFUSED: Final = "This API key is not valid: it is unknown, revoked or expired."
 
 LookUp = Callable[[bytes], Awaitable[Grant | None]]
 Note = Callable[[Caller], None]
@@ -28,14 +27,18 @@ class Callers:
         self._known: dict[bytes, tuple[float, Grant | None]] = {}
         self._asked: dict[bytes, asyncio.Task[Grant | None]] = {}
 
-    async def identify(self, authorization: bytes | None) -> Caller:
+    async def identify(self, authorization: bytes | None, missing: str) -> Caller:
         """The caller; MissingKey without credentials, InvalidKey for unknown, revoked and expired ones alike."""
-        secret = credential(authorization)
+        secret = credentials.read(authorization)
         if secret is None:
-            raise MissingKey(_ASK)
+            raise MissingKey(missing)
+        return await self.behind(secret)
+
+    async def behind(self, secret: str) -> Caller:
+        """The caller who knows this secret; InvalidKey."""
         grant = await self._grant(secret)
         if grant is None or not grant.holds(self._now()):
-            raise InvalidKey(_REFUSED)
+            raise InvalidKey(REFUSED)
         return grant.caller
 
     def forget(self) -> None:
@@ -63,21 +66,3 @@ class Callers:
             self._known.clear()
         self._known[fingerprint] = (asked_at + REMEMBERED_SECONDS, grant)
         return grant
-
-
-def credential(authorization: bytes | None) -> str | None:
-    """The secret in an Authorization header: a Bearer token, or the user name of Basic; None without one."""
-    scheme, _, rest = (authorization or b"").partition(b" ")
-    kind, token = scheme.lower(), rest.strip()
-    if kind == b"bearer" and token:
-        return token.decode("latin-1")
-    if kind == b"basic" and token:
-        return _user_name(token)
-    return None
-
-
-def _user_name(token: bytes) -> str:
-    try:
-        return b64decode(token, validate=True).partition(b":")[0].decode("latin-1")
-    except ValueError:
-        return ""

@@ -9,9 +9,13 @@ from fastapi import Depends, Path, Query, Request
 
 from app.api.callers import Callers
 from app.api.group_commit import GroupCommit
+from app.api.holds import Holds
+from app.api.limiter import Limiter
 from app.api.metrics import Metrics
 from app.api.paging import Paging
+from app.api.pressure import Pressure
 from app.api.reception import Reception
+from app.api.shelf import Shelf
 from app.api.usage import Usage
 from app.db.base import Database, Session
 from app.domain.keys import Caller, MissingKey, Scope
@@ -32,9 +36,13 @@ class State:
     now: Callable[[], datetime]
     callers: Callers
     usage: Usage
+    holds: Holds
+    limiter: Limiter
+    pressure: Pressure
     metrics: Metrics
     commits: GroupCommit
     reception: Reception
+    shelf: Shelf
     wake: Callable[[], None]
     bell_answers: Callable[[], Awaitable[bool | None]]
 

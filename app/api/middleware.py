@@ -3,6 +3,7 @@
 Plain ASGI: nothing here may cancel a handler or keep a body in memory twice.
 """
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
@@ -10,9 +11,10 @@ from typing import Any, Final
 import structlog
 from starlette.types import ASGIApp
 
-from app.api import bodies, heads, problems, refusals
+from app.api import admission, bodies, problems, refusals
 from app.api.deps import State, state_of
-from app.domain.errors import DomainError
+from app.api.exchanges import Exchange
+from app.domain.errors import DomainError, TooMany
 from app.domain.ids import new_id
 
 Message = MutableMapping[str, Any]
@@ -20,40 +22,11 @@ Send = Callable[[Message], Awaitable[None]]
 Receive = Callable[[], Awaitable[Message]]
 ASGIScope = MutableMapping[str, Any]
 
-KEYED_PREFIX: Final = "/api/"
 LONGEST_REQUEST_ID: Final = 64
 CLIENT_LEFT: Final = 499
+PAUSE_SECONDS: Final = 0.1  # before a sender over its limits is told so: those who do not wait are slowed by it
 
 log = structlog.get_logger("steward.http")
-
-
-class Exchange:
-    """One request and its answer: what is known of it by the time it is logged."""
-
-    __slots__ = ("_receive", "_send", "late", "scope", "status", "unread")
-
-    def __init__(self, scope: ASGIScope, receive: Receive, send: Send) -> None:
-        self.scope = scope
-        self.status = 0
-        self.unread = False
-        self.late = False
-        self._receive = receive
-        self._send = send
-
-    async def send(self, message: Message) -> None:
-        """Pass an answer on, marked with the request id; a body nobody read closes the connection."""
-        if message["type"] == "http.response.start":
-            self.status = message["status"]
-            headers = list(message.get("headers", ()))
-            headers.append((b"x-request-id", self.scope["steward.request_id"].encode()))
-            if self.unread:
-                headers.append((b"connection", b"close"))
-            message = {**message, "headers": headers}
-        elif self.unread and not self.late and not message.get("more_body", False):
-            await self._send({**message, "more_body": True})
-            await bodies.drain(self._receive, known="steward.caller" in self.scope)
-            message = {"type": "http.response.body", "body": b""}
-        await self._send(message)
 
 
 class Gate:
@@ -74,14 +47,17 @@ class Gate:
         try:
             await self._serve(exchange, receive, state)
         finally:
+            if exchange.hold is not None:
+                exchange.hold.close()
             seconds = time.perf_counter() - started
             state.metrics.count(scope, exchange.status, seconds)
             _log(exchange, seconds)
 
     async def _serve(self, exchange: Exchange, receive: Receive, state: State) -> None:
         try:
-            admitted = await _admit(exchange, receive, state)
-            await self.app(exchange.scope, admitted, exchange.send)
+            admitted = await admission.admit(exchange, receive, state)
+            if admitted is not None:
+                await self.app(exchange.scope, admitted, exchange.send)
         except bodies.Gone:
             exchange.status = CLIENT_LEFT
         except DomainError as error:
@@ -95,27 +71,11 @@ class Gate:
 
 
 async def _refuse(exchange: Exchange, receive: Receive, error: DomainError) -> None:
+    if isinstance(error, TooMany):
+        if exchange.unread:
+            exchange.unread = not await bodies.skip(receive)
+        await asyncio.sleep(PAUSE_SECONDS)
     await problems.answer(error, exchange.scope)(exchange.scope, receive, exchange.send)
-
-
-async def _admit(exchange: Exchange, receive: Receive, state: State) -> Receive:
-    """Check head, key and body in this order; the `receive` to go on with."""
-    scope = exchange.scope
-    exchange.unread = True
-    head = heads.read(scope)
-    exchange.unread = head.announces_body
-    if not scope["path"].startswith(KEYED_PREFIX):
-        return receive
-    scope["steward.caller"] = await state.callers.identify(head.get(b"authorization"))
-    state.usage.note(scope["steward.caller"])
-    if (path := heads.routable(scope.get("raw_path") or b"")) is not None:
-        scope["path"] = path
-    if not head.announces_body:
-        return receive
-    bodies.check_announced(head, state.settings)
-    body = await bodies.collect(receive, state.settings)
-    exchange.unread = False
-    return bodies.replay(bodies.decode(head, body, state.settings), receive)
 
 
 def _request_id(scope: ASGIScope) -> str:

@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
-from app.api import problems, refusals
+from app.api import advertised, problems, refusals
 from app.api.deps import Needs
 from app.api.routing import PREFIX
 from app.api.schemas.problems import Problem
@@ -37,8 +37,12 @@ ABOUT: Final[dict[str, Any]] = {
 }
 TAGS: Final[dict[str, str]] = {
     "ingestion": "Send accounts, users and events, alone or in batches. Repeating a message is harmless.",
+    "rejected messages": "What was refused, with the reason: look at it, mend it, try it again.",
+    "imports": "Bring whole files: CSV or JSON Lines, in parts, checked first if you like. Nothing is doubled.",
     "accounts": "The companies you sell to, with what is known and derived about each.",
     "users": "The people at those companies.",
+    "organizations": "The optional parents of accounts.",
+    "custom objects": "Things of your own making, such as tickets, that belong to accounts or organizations.",
     "events": "What those people did.",
     "owners": "The customer-side person who owns each account, how they were chosen, and how that changed.",
     "trait map": "Which trait of an account names its owner, its MRR and its status.",
@@ -54,7 +58,11 @@ TAGS: Final[dict[str, str]] = {
     "reprocessings": "Changed rules being applied to what is already stored, with progress.",
     "jobs": "Work promised for later.",
     "keys": "The keys programs use, and what each may do.",
+    "privacy": "Delete one user or account everywhere, or get all that is known of them.",
     "workspace": "The settings that shape the rules of your workspace.",
+    "segment": "Segment's tracking API: point any library of Segment's or RudderStack's here. Always answers 200.",
+    "rudderstack": "Where RudderStack's server delivers, when told that this is Vitally.",
+    "analytics": "Vitally's analytics API: point a client of it here by changing the host.",
     "operations": "For those who run Steward.",
 }
 SECURITY: Final = {
@@ -62,20 +70,30 @@ SECURITY: Final = {
         "type": "http",
         "scheme": "bearer",
         "description": "A key such as `stw_live_ing_…`, with the scope named at each operation.",
-    }
+    },
+    "basicKey": {
+        "type": "http",
+        "scheme": "basic",
+        "description": "The same key as user name, without a password: how clients of other vendors send theirs.",
+    },
 }
 SHARED: Final[tuple[type[DomainError], ...]] = (
     refusals.BadRequest, keys.MissingKey, keys.InvalidKey, refusals.UriTooLong, refusals.HeadTooLarge,
-    refusals.Internal, DatabaseUnavailable,
+    refusals.RateLimited, refusals.Internal, DatabaseUnavailable, refusals.Saturated,
 )  # fmt: skip
 SCOPED: Final[tuple[type[DomainError], ...]] = (keys.InsufficientScope,)
 WITH_BODY: Final[tuple[type[DomainError], ...]] = (
     guard.MalformedJson, guard.InvalidEncoding, guard.DuplicateKey, refusals.BadEncoding,
     refusals.SlowBody, refusals.PayloadTooLarge, refusals.UnsupportedMediaType, refusals.UnsupportedContentEncoding,
     refusals.InvalidRequest, problems.UnknownField, guard.TooDeep, guard.LimitExceeded, guard.NulCharacter,
-    guard.NotFinite, guard.OutOfRange,
+    guard.NotFinite, guard.OutOfRange, refusals.TooManyConcurrent,
+)  # fmt: skip
+WITH_TOLERANT_BODY: Final[tuple[type[DomainError], ...]] = (
+    guard.MalformedJson, guard.InvalidEncoding, guard.DuplicateKey, refusals.BadEncoding,
+    refusals.SlowBody, refusals.PayloadTooLarge, refusals.UnsupportedContentEncoding, refusals.TooManyConcurrent,
 )  # fmt: skip
 WITH_PARAMETERS: Final[tuple[type[DomainError], ...]] = (refusals.InvalidRequest, guard.NulCharacter)
+VARYING: Final = {400, 415, 422, 429}  # what may be wrong with a body, and with too many of them
 EXAMPLE_REF: Final = "#/components/examples/"
 
 
@@ -121,6 +139,7 @@ def _document(app: FastAPI, settings: Settings) -> dict[str, Any]:
     components["schemas"] = dict(sorted(schemas.items()))
     components["responses"] = dict(sorted(shared.items()))
     components["examples"] = _examples(found)
+    components["headers"] = advertised.HEADERS
     components["securitySchemes"] = SECURITY
     return found
 
@@ -158,23 +177,26 @@ def _complete(route: APIRoute, operation: dict[str, Any], shared: dict[str, Any]
     responses = operation["responses"]
     if "HTTPValidationError" in str(responses.get("422")):
         del responses["422"]
-    if not route.path.startswith(PREFIX):
+    if not _keyed(route):
         operation["security"] = []
         return
-    operation["security"] = [{"apiKey": []}]
+    own = route.path.startswith(PREFIX)
+    operation["security"] = [{"apiKey": []}] if own else [{"apiKey": []}, {"basicKey": []}]
     scope = scope_of(route)
     needs = f"Needs a key with the scope `{scope}`." if scope else "Any key will do."
     operation["description"] = f"{operation.get('description', '')}\n\n{needs}".strip()
-    about, suffix = _about_input(operation)
+    about, suffix = _about_input(operation, own=own)
     for status, response in problems.problems(*SHARED, *(SCOPED if scope else ()), *about).items():
-        name = HTTPStatus(int(status)).name.title().replace("_", "") + (suffix if status in {400, 422} else "")
+        name = HTTPStatus(int(status)).name.title().replace("_", "") + (suffix if status in VARYING else "")
         _add_response(responses, shared, str(status), name, response)
+    advertised.add(responses)
     operation["responses"] = dict(sorted(responses.items()))
 
 
-def _about_input(operation: dict[str, Any]) -> tuple[tuple[type[DomainError], ...], str]:
+def _about_input(operation: dict[str, Any], *, own: bool) -> tuple[tuple[type[DomainError], ...], str]:
+    """What may be wrong with what is sent. The surfaces of others take any content type, and answer 400 for 422."""
     if "requestBody" in operation:
-        return WITH_BODY, "Body"
+        return (WITH_BODY, "Body") if own else (WITH_TOLERANT_BODY, "Call")
     return (WITH_PARAMETERS, "") if operation.get("parameters") else ((), "")
 
 
@@ -188,6 +210,10 @@ def _add_response(
         return
     shared[name] = response
     responses[status] = {"$ref": f"#/components/responses/{name}"}
+
+
+def _keyed(route: APIRoute) -> bool:
+    return any(isinstance(dependant.call, Needs) for dependant in route.dependant.dependencies)
 
 
 def scope_of(route: APIRoute) -> keys.Scope | None:

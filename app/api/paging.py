@@ -42,7 +42,11 @@ class Paging:
         shown = found[: self.limit]
         if len(found) <= self.limit:
             return shown, None
-        return shown, cursors.seal(values(shown[-1]), key=self.key, scope=self._scope(scope))
+        return shown, self.seal(values(shown[-1]), scope)
+
+    def seal(self, values: Sequence[Any], scope: str) -> str:
+        """The cursor that goes on after these sort values."""
+        return cursors.seal(values, key=self.key, scope=self._scope(scope))
 
     def _scope(self, scope: str) -> str:
         return f"{self.workspace_id.hex}:{scope}"

@@ -10,7 +10,7 @@ from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from app.api import refusals
+from app.api import advertised, lanes, refusals
 from app.domain import errors
 
 Scope = MutableMapping[str, Any]
@@ -88,6 +88,10 @@ def type_of(code: str) -> str:
 def answer(error: errors.DomainError, scope: Scope) -> Response:
     """The response for an error met while serving `scope`."""
     body = document(error, instance=scope["path"][:LONGEST_POINTER], request_id=scope.get("steward.request_id", ""))
+    scope["steward.refused"] = error.code
+    lane = lanes.of(scope)
+    if lane is not None and lane.error_is_text:
+        body["error"] = body["message"]
     return Response(
         orjson.dumps(body, default=str), status_code=body["status"], media_type=MEDIA_TYPE, headers=_headers(error)
     )
@@ -185,6 +189,8 @@ def described(kinds: list[type[errors.DomainError]]) -> dict[str, Any]:
     if status in {429, 503}:
         wait = {"schema": {"type": "integer", "minimum": 1}, "description": "Seconds to wait before trying again."}
         found["headers"] = {"Retry-After": wait}
+    if status == 429:
+        found["headers"] |= advertised.REFERENCES
     return found
 
 

@@ -1,6 +1,6 @@
 """What is refused for the way it was sent, before anyone looks at what it says."""
 
-from app.domain.errors import DomainError, Malformed
+from app.domain.errors import DomainError, Malformed, TooMany, Unavailable
 
 
 class BadRequest(Malformed):
@@ -65,6 +65,25 @@ class HeadTooLarge(DomainError):
     """The request's headers are too large."""
 
     code = "headers_too_large"
+
+
+class RateLimited(TooMany):
+    """The key has sent more requests than it may."""
+
+    code = "rate_limited"
+    headers: list[tuple[bytes, bytes]]
+
+
+class TooManyConcurrent(TooMany):
+    """The workspace has too many requests in flight."""
+
+    code = "too_many_concurrent"
+
+
+class Saturated(Unavailable):
+    """Steward has more to do than it can; try again shortly."""
+
+    code = "overloaded"
 
 
 class Internal(DomainError):

@@ -53,7 +53,10 @@ def _already(parsed: Any) -> Callable[[], Coroutine[Any, Any, Any]]:
 
 
 class Router(APIRouter):
-    """The routes of one noun: `Router("accounts")` with paths such as `/accounts/{account}`."""
+    """The routes of one noun: `Router("accounts")` with paths such as `/accounts/{account}`.
 
-    def __init__(self, tag: str, *, prefix: str = "") -> None:
-        super().__init__(prefix=PREFIX + prefix, tags=[tag], route_class=StrictRoute, redirect_slashes=False)
+    With another `base`, those of a dialect, which has addresses of its own.
+    """
+
+    def __init__(self, tag: str, *, prefix: str = "", base: str = PREFIX) -> None:
+        super().__init__(prefix=base + prefix, tags=[tag], route_class=StrictRoute, redirect_slashes=False)

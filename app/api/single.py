@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from app.api.deps import State
 from app.api.group_commit import Overloaded
+from app.domain.erasures import Suppressed
 from app.domain.errors import Conflict, DomainError
 from app.domain.ids import new_id
 from app.domain.keys import Caller
@@ -25,7 +26,7 @@ class MessageIdReused(Conflict):
 
 
 Make = Callable[[datetime, timedelta], tuple[Message, ...]]
-REFUSALS: tuple[type[DomainError], ...] = (BadMessage, MessageIdReused, guard.MalformedJson, Overloaded)
+REFUSALS: tuple[type[DomainError], ...] = (BadMessage, MessageIdReused, Suppressed, guard.MalformedJson, Overloaded)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +38,17 @@ class Single:
     deduplicated: bool
 
 
-async def record(state: State, caller: Caller, sent: Timed, make: Make) -> Single:
-    """Record the messages that `make(received_at, skew)` gives. Raises `BadMessage` or `MessageIdReused`."""
+async def record(state: State, caller: Caller, sent: Timed, make: Make, *, may_wait: bool = False) -> Single:
+    """Record the messages that `make(received_at, skew)` gives. Raises `BadMessage`, `MessageIdReused`, `Suppressed`.
+
+    It is applied before this returns, so that routes can show what was stored; with `may_wait`, as the key's mode says.
+    """
     messages = _made(state, make)
     raw = sent.model_dump(mode="json", by_alias=True, exclude_unset=True)
     envelope = reading.envelope_of(raw, messages, sent)
-    (verdict,) = await state.reception.receive(caller, "api", Taken([envelope], [0], {}, 1))
+    (verdict,) = await state.reception.receive(caller, "api", Taken([envelope], [0], {}, 1), directly=not may_wait)
+    if verdict.status == "suppressed":
+        raise Suppressed("Nothing of it was stored. To let them come back, delete their suppression.")
     if verdict.status == "conflict":
         raise MessageIdReused("Send other content under another message id; the first one stands.")
     return Single(

@@ -9,6 +9,7 @@ from pydantic import SecretStr
 
 from app.cli import issuing, place, schema, story
 from app.cli.doctor import doctor
+from app.cli.importing import import_
 from app.cli.start import start
 from app.cli.trouble import fail, plainly, say
 from app.settings import Settings
@@ -26,6 +27,7 @@ cli.add_typer(keys, name="keys")
 cli.add_typer(demo, name="demo")
 cli.command()(start)
 cli.command()(doctor)
+cli.command("import")(import_)
 
 
 @cli.command()

@@ -7,21 +7,16 @@ from uuid import UUID
 from sqlalchemy import Select, select
 from sqlalchemy.orm import aliased
 
+from app.db import named
 from app.db.base import Session, rows
-from app.domain.models import Account, AccountActivity, AccountFacts, Member
+from app.domain.models import Account, AccountActivity, AccountFacts, AccountParent, Member, Organization
 
 _CSM, _EXECUTIVE = aliased(Member, name="csm"), aliased(Member, name="executive")
 
 
 async def id_of(db: Session, workspace_id: UUID, *, by_id: UUID | None, external_id: str) -> UUID | None:
     """The account with this id, else the one its sender calls `external_id`."""
-    if by_id is not None:
-        found = await db.scalar(select(Account.id).where(Account.workspace_id == workspace_id, Account.id == by_id))
-        if found is not None:
-            return found
-    return await db.scalar(
-        select(Account.id).where(Account.workspace_id == workspace_id, Account.external_id == external_id)
-    )
+    return await named.id_of(db, workspace_id, Account, by_id=by_id, external_id=external_id)
 
 
 def _profiles(workspace_id: UUID) -> Select[*tuple[Any, ...]]:
@@ -52,6 +47,9 @@ def _profiles(workspace_id: UUID) -> Select[*tuple[Any, ...]]:
             _EXECUTIVE.id.label("account_executive_id"),
             _EXECUTIVE.name.label("account_executive_name"),
             _EXECUTIVE.email.label("account_executive_email"),
+            Organization.id.label("organization_id"),
+            Organization.external_id.label("organization_external_id"),
+            Organization.name.label("organization_name"),
         )
         .join(facts, (facts.workspace_id == Account.workspace_id) & (facts.account_id == Account.id))
         .outerjoin(activity, (activity.workspace_id == Account.workspace_id) & (activity.account_id == Account.id))
@@ -59,6 +57,14 @@ def _profiles(workspace_id: UUID) -> Select[*tuple[Any, ...]]:
         .outerjoin(
             _EXECUTIVE,
             (_EXECUTIVE.workspace_id == Account.workspace_id) & (_EXECUTIVE.id == facts.account_executive_id),
+        )
+        .outerjoin(
+            AccountParent,
+            (AccountParent.workspace_id == Account.workspace_id) & (AccountParent.account_id == Account.id),
+        )
+        .outerjoin(
+            Organization,
+            (Organization.workspace_id == Account.workspace_id) & (Organization.id == AccountParent.organization_id),
         )
         .where(Account.workspace_id == workspace_id)
     )
@@ -69,9 +75,13 @@ async def profile(db: Session, workspace_id: UUID, account_id: UUID) -> Mapping[
     return next(iter(rows(await db.execute(_profiles(workspace_id).where(Account.id == account_id)))), None)
 
 
-async def page(db: Session, workspace_id: UUID, *, after: UUID | None, limit: int) -> Sequence[Mapping[str, Any]]:
-    """Accounts in the order they were made."""
+async def page(
+    db: Session, workspace_id: UUID, *, after: UUID | None, limit: int, organization_id: UUID | None = None
+) -> Sequence[Mapping[str, Any]]:
+    """Accounts in the order they were made; those of one organization, where one is named."""
     query = _profiles(workspace_id).order_by(Account.id).limit(limit)
+    if organization_id is not None:
+        query = query.where(AccountParent.organization_id == organization_id)
     if after is not None:
         query = query.where(Account.id > after)
     return rows(await db.execute(query))

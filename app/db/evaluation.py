@@ -35,10 +35,11 @@ _REFRESH = text(
     """
 update account_facts f set
     status = d.status, mrr = d.mrr, users = d.users, first_seen_at = d.first_seen_at, last_seen_at = d.last_seen_at,
-    events = d.events, csm_id = d.csm_id, account_executive_id = d.account_executive_id
+    events = d.events, csm_id = d.csm_id, account_executive_id = d.account_executive_id,
+    organization_external_id = d.organization
 from (
     select a.id, s.status, r.mrr, m.users, v.first_seen_at, v.last_seen_at, coalesce(v.events, 0) as events,
-        csm.member_id as csm_id, executive.member_id as account_executive_id
+        csm.member_id as csm_id, executive.member_id as account_executive_id, o.external_id as organization
     from accounts a
     cross join lateral (
         select coalesce((
@@ -64,12 +65,15 @@ from (
     left join key_roles executive
         on executive.workspace_id = :workspace and executive.account_id = a.id
         and executive.role = 'account_executive'
+    left join account_parents p on p.workspace_id = :workspace and p.account_id = a.id
+    left join organizations o on o.workspace_id = :workspace and o.id = p.organization_id
     where a.workspace_id = :workspace and a.id = any(cast(:accounts as uuid[]))
 ) d
 where f.workspace_id = :workspace and f.account_id = d.id
-    and (f.status, f.mrr, f.users, f.first_seen_at, f.last_seen_at, f.events, f.csm_id, f.account_executive_id)
+    and (f.status, f.mrr, f.users, f.first_seen_at, f.last_seen_at, f.events, f.csm_id, f.account_executive_id,
+        f.organization_external_id)
     is distinct from (d.status, d.mrr, d.users, d.first_seen_at, d.last_seen_at, d.events, d.csm_id,
-        d.account_executive_id)
+        d.account_executive_id, d.organization)
 """
 )
 
@@ -90,7 +94,7 @@ async def lock_facts(db: Session, workspace_id: UUID, accounts: Sequence[UUID]) 
 
 
 async def refresh(db: Session, workspace_id: UUID, accounts: Sequence[UUID], trait_map: TraitMap) -> None:
-    """Recompute status, MRR, number of users, activity and key roles."""
+    """Recompute status, MRR, number of users, activity, key roles and organization."""
     await db.execute(
         _REFRESH,
         {

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import select, tuple_
 
 from app.db.base import Session, rows
-from app.domain.models import Account, Event, User
+from app.domain.models import Account, Event, Organization, User
 
 
 async def page(
@@ -24,9 +24,14 @@ async def page(
             Event.received_at,
             Account.external_id.label("account_id"),
             User.external_id.label("user_id"),
+            Organization.external_id.label("organization_id"),
         )
         .outerjoin(Account, (Account.workspace_id == Event.workspace_id) & (Account.id == Event.account_id))
         .outerjoin(User, (User.workspace_id == Event.workspace_id) & (User.id == Event.user_id))
+        .outerjoin(
+            Organization,
+            (Organization.workspace_id == Event.workspace_id) & (Organization.id == Event.organization_id),
+        )
         .where(Event.workspace_id == workspace_id, Event.account_id == account_id)
         .order_by(Event.occurred_at.desc(), Event.id.desc())
         .limit(limit)

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import cast
 from uuid import UUID
 
 from sqlalchemy import delete, insert, or_, select, update
 
 from app.db.base import Session
-from app.domain.keys import USED_EVERY, Caller, Grant
+from app.domain.keys import USED_EVERY, Caller, Grant, IngestMode
 from app.domain.models import ApiKey, KeySecret
 
 
@@ -15,14 +16,26 @@ async def grant_of(db: Session, fingerprint: bytes) -> Grant | None:
     """What a secret opens, found by its SHA-256; sees every workspace, as it must."""
     row = (
         await db.execute(
-            select(KeySecret.workspace_id, KeySecret.key_id, KeySecret.scopes, KeySecret.expires_at).where(
-                KeySecret.secret_hash == fingerprint
-            )
+            select(
+                KeySecret.workspace_id,
+                KeySecret.key_id,
+                KeySecret.scopes,
+                KeySecret.expires_at,
+                KeySecret.requests_per_minute,
+                KeySecret.ingest_mode,
+            ).where(KeySecret.secret_hash == fingerprint)
         )
     ).one_or_none()
     if row is None:
         return None
-    return Grant(Caller(row.workspace_id, row.key_id, frozenset(row.scopes)), row.expires_at)
+    caller = Caller(
+        row.workspace_id,
+        row.key_id,
+        frozenset(row.scopes),
+        row.requests_per_minute,
+        cast("IngestMode", row.ingest_mode),
+    )
+    return Grant(caller, row.expires_at)
 
 
 async def add(db: Session, key: ApiKey, fingerprint: bytes) -> None:
@@ -40,8 +53,19 @@ async def add_secret(db: Session, key: ApiKey, fingerprint: bytes) -> None:
         "key_id": key.id,
         "scopes": key.scopes,
         "expires_at": key.expires_at,
+        "requests_per_minute": key.requests_per_minute,
+        "ingest_mode": key.ingest_mode,
     }
     await db.execute(insert(KeySecret).values(values))
+
+
+async def copy_settings(db: Session, key: ApiKey) -> None:
+    """Let the secrets of a key say what the key says: they are what is read when a request comes."""
+    await db.execute(
+        update(KeySecret)
+        .where(KeySecret.workspace_id == key.workspace_id, KeySecret.key_id == key.id)
+        .values(requests_per_minute=key.requests_per_minute, ingest_mode=key.ingest_mode)
+    )
 
 
 async def end_secrets(db: Session, workspace_id: UUID, key_id: UUID, at: datetime) -> None:

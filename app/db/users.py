@@ -6,17 +6,14 @@ from uuid import UUID
 
 from sqlalchemy import Select, select
 
+from app.db import named
 from app.db.base import Session, rows
-from app.domain.models import Account, Membership, User, UserActivity
+from app.domain.models import Account, AccountParent, Affiliation, Membership, Organization, User, UserActivity
 
 
 async def id_of(db: Session, workspace_id: UUID, *, by_id: UUID | None, external_id: str) -> UUID | None:
     """The user with this id, else the one its sender calls `external_id`."""
-    if by_id is not None:
-        found = await db.scalar(select(User.id).where(User.workspace_id == workspace_id, User.id == by_id))
-        if found is not None:
-            return found
-    return await db.scalar(select(User.id).where(User.workspace_id == workspace_id, User.external_id == external_id))
+    return await named.id_of(db, workspace_id, User, by_id=by_id, external_id=external_id)
 
 
 def profiles(workspace_id: UUID) -> Select[*tuple[Any, ...]]:
@@ -82,6 +79,47 @@ async def accounts_of(db: Session, workspace_id: UUID, user_id: UUID) -> Sequenc
         .join(Membership, (Membership.workspace_id == Account.workspace_id) & (Membership.account_id == Account.id))
         .where(Account.workspace_id == workspace_id, Membership.user_id == user_id, Membership.linked)
         .order_by(Membership.first_linked_at, Account.id)
+        .limit(200)
+    )
+    return rows(await db.execute(query))
+
+
+async def of_organization(
+    db: Session, workspace_id: UUID, organization_id: UUID, *, after: UUID | None, limit: int
+) -> Sequence[Mapping[str, Any]]:
+    """Users linked to an organization or to one of its accounts, in the order they were made."""
+    by_account = (
+        select(Membership.user_id)
+        .join(
+            AccountParent,
+            (AccountParent.workspace_id == Membership.workspace_id)
+            & (AccountParent.account_id == Membership.account_id),
+        )
+        .where(
+            Membership.workspace_id == workspace_id,
+            Membership.linked,
+            AccountParent.organization_id == organization_id,
+        )
+    )
+    directly = select(Affiliation.user_id).where(
+        Affiliation.workspace_id == workspace_id, Affiliation.organization_id == organization_id
+    )
+    query = profiles(workspace_id).where(User.id.in_(by_account.union(directly))).order_by(User.id).limit(limit)
+    if after is not None:
+        query = query.where(User.id > after)
+    return rows(await db.execute(query))
+
+
+async def organizations_of(db: Session, workspace_id: UUID, user_id: UUID) -> Sequence[Mapping[str, Any]]:
+    """The organizations a user belongs to itself, oldest link first."""
+    query = (
+        select(Organization.id, Organization.external_id, Organization.name)
+        .join(
+            Affiliation,
+            (Affiliation.workspace_id == Organization.workspace_id) & (Affiliation.organization_id == Organization.id),
+        )
+        .where(Organization.workspace_id == workspace_id, Affiliation.user_id == user_id)
+        .order_by(Affiliation.first_linked_at, Organization.id)
         .limit(200)
     )
     return rows(await db.execute(query))

@@ -129,6 +129,7 @@ _ENTRIES = (
     _fact("lastSeenAt", "Last seen", Type.DATETIME, "last_seen_at"),
     _fact("csm", "Customer Success Manager", Type.PERSON, "csm_id"),
     _fact("accountExecutive", "Account Executive", Type.PERSON, "account_executive_id"),
+    _fact("organization", "Organization: External ID", Type.TEXT, "organization_external_id"),
     _fact("owner", "Owner: External ID", Type.TEXT, "owner_external_id"),
     _fact("owner.name", "Owner: Name", Type.TEXT, "owner_name"),
     _fact("owner.email", "Owner: Email", Type.TEXT, "owner_email"),

@@ -1,6 +1,7 @@
 """Identifiers: time-ordered UUIDs inside, a readable prefix on the wire."""
 
 import re
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -23,6 +24,11 @@ def new_text() -> str:
 def show(prefix: str, value: UUID) -> str:
     """The wire form, such as `acc_0190f3c2…` (prefix, underscore, 32 hex digits)."""
     return f"{prefix}_{value.hex}"
+
+
+def least_at(moment: datetime) -> UUID:
+    """The least id that may have been made at a moment: ids begin with its milliseconds."""
+    return UUID(int=int(moment.timestamp() * 1000) << 80)
 
 
 def read(prefix: str, text: str) -> UUID | None:

@@ -88,6 +88,46 @@ class Reprocess(Job):
     reprocessing_id: UUID
 
 
+@dataclass(frozen=True, slots=True)
+class RunImport(Job):
+    """Check an imported file or take it in, slice by slice."""
+
+    kind: ClassVar[str] = "import.run"
+    lane: ClassVar[Lane] = Lane.BULK
+
+    import_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class DiscardImport(Job):
+    """Delete the file of an import that is over."""
+
+    kind: ClassVar[str] = "import.discard"
+    lane: ClassVar[Lane] = Lane.MAINTENANCE
+
+    import_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class ExpireImport(Job):
+    """Cancel an import that was left lying for a week; forget one that is a month old."""
+
+    kind: ClassVar[str] = "import.expire"
+    lane: ClassVar[Lane] = Lane.MAINTENANCE
+
+    import_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Erase(Job):
+    """Clear away what is left of a deleted user or account, slice by slice."""
+
+    kind: ClassVar[str] = "erasure.run"
+    lane: ClassVar[Lane] = Lane.BULK
+
+    erasure_id: UUID
+
+
 SUSPECT = "suspect"
 """In place of an endpoint: a job that was running when a worker died. Suspects run one at a time."""
 

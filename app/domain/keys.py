@@ -24,6 +24,8 @@ _ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 _SECRET: Final = re.compile(r"stw_(?:live|test)_(?:ing|rea|adm|key)_[0-9A-Za-z]{36}")
 
 Environment = Literal["live", "test"]
+IngestMode = Literal["direct", "inbox"]
+"""Whether what is sent is processed before it is acknowledged, or read and stored, and processed afterwards."""
 
 
 class Scope(StrEnum):
@@ -72,11 +74,13 @@ class ExpiryInThePast(Rejected):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who is asking: the workspace and key behind a secret, and what it may do."""
+    """Who is asking: the workspace and key behind a secret, what it may do, and how it is treated."""
 
     workspace_id: UUID
     key_id: UUID
     scopes: frozenset[str]
+    requests_per_minute: int | None = None  # None: as many as any key
+    ingest_mode: IngestMode = "direct"
 
     def require(self, scope: Scope) -> None:
         """InsufficientScope unless the key has `scope` or `admin`."""

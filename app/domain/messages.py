@@ -15,12 +15,14 @@ RECEIVED: Final = "$message.received"  # the user wrote to the workspace's team
 SENT: Final = "$message.sent"  # the team wrote to the user
 CONVERSATION: Final = frozenset({RECEIVED, SENT})
 
+# Messages are not frozen, only because making a frozen one takes four times as long and thousands are made a second.
+
 Traits = Mapping[str, Any]
 Source = Literal["api", "segment", "analytics", "rudderstack", "import"]
 """The dialect a message was read from."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class AccountMessage:
     """What is now known of an account. A missing trait is left alone, a null one is cleared."""
 
@@ -34,7 +36,7 @@ class AccountMessage:
         return self.account
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class UserMessage:
     """What is now known of a user, and accounts the user belongs to."""
 
@@ -50,7 +52,7 @@ class UserMessage:
         return self.accounts[0] if self.accounts else self.user
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class EventMessage:
     """Something happened: a user did it, at an account or an organization, or all of these.
 
@@ -71,7 +73,7 @@ class EventMessage:
         return self.account or self.user or self.organization or ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class UnlinkMessage:
     """A user no longer belongs to an account."""
 
@@ -85,7 +87,7 @@ class UnlinkMessage:
         return self.account
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class OrganizationMessage:
     """What is now known of an organization, the optional parent of accounts."""
 
@@ -99,7 +101,7 @@ class OrganizationMessage:
         return self.organization
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ParentMessage:
     """An account belongs to an organization from now on, or, with None, to none."""
 
@@ -113,7 +115,7 @@ class ParentMessage:
         return self.account
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class InstanceMessage:
     """What is now known of an instance of a custom object. A name or parent that is None is left alone."""
 
@@ -136,7 +138,7 @@ Message = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Envelope:
     """What one item of a sender said, with the identity that makes repeating it harmless.
 
@@ -150,9 +152,12 @@ class Envelope:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What became of one message. `code` says why when it was not accepted."""
+    """What became of one message. `code` says why when it was not accepted.
 
-    status: Literal["accepted", "duplicate", "conflict", "rejected", "suppressed"]
+    Some dialects also carry what is of no use here, such as visits of nobody in particular: that is "ignored".
+    """
+
+    status: Literal["accepted", "duplicate", "conflict", "rejected", "suppressed", "ignored"]
     code: str | None = None
     detail: str | None = None
 
@@ -163,6 +168,8 @@ MISUSED: Final = Verdict(
     "conflict", "message_id_reused", "This message id was taken before with another body; the first one stands."
 )
 SUPPRESSED: Final = Verdict("suppressed", "suppressed", "Its user or account was deleted; nothing of it was stored.")
+
+IGNORED: Final = Verdict("ignored", "ignored", "It says nothing about an account or a user known by an id.")
 
 
 def stamp(at: datetime, value: Any) -> int:

@@ -2,11 +2,12 @@
 
 import hmac
 from collections.abc import Iterator
+from dataclasses import replace
 from hashlib import sha256
 from typing import Final, Literal
 from uuid import UUID
 
-from app.domain.messages import Message, UserMessage
+from app.domain.messages import AccountMessage, Message, UserMessage, as_text
 
 Kind = Literal["user", "account"]
 _PURPOSE: Final = b"steward suppression"
@@ -20,6 +21,20 @@ def key(master: str) -> bytes:
 def disguise(key: bytes, workspace_id: UUID, kind: Kind, external_id: str) -> bytes:
     """32 bytes that stand for a deleted user or account."""
     return hmac.digest(key, b"|".join((workspace_id.bytes, kind.encode(), external_id.encode())), sha256)
+
+
+def owner_named(message: Message, owner_trait: str | None) -> str | None:
+    """The user whom an account's owner trait names."""
+    if owner_trait is None or not isinstance(message, AccountMessage):
+        return None
+    return as_text(message.traits.get(owner_trait))
+
+
+def without_owner(message: Message, owner_trait: str | None) -> Message:
+    """The message as it may be stored when that user was deleted: the trait counts as cleared."""
+    if owner_trait is None or not isinstance(message, AccountMessage):
+        return message
+    return replace(message, traits={**message.traits, owner_trait: None})
 
 
 def named_in(message: Message) -> Iterator[tuple[Kind, str]]:

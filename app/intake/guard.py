@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 
 from app.domain.errors import DomainError, Malformed, Rejected
 
@@ -77,6 +77,7 @@ LIMITS: Final = Limits()
 
 _INT64: Final = 2**63
 _NUL: Final = "\0"
+_ABSURD: Final = 1000
 _SHORT_KEY: Final = 64  # characters that cannot pass 256 bytes
 _SHORT_TEXT: Final = 2048  # characters that cannot pass 8 KiB
 _ESCAPED_NUL: Final = b"\\u0000"
@@ -85,12 +86,18 @@ _SPACED_COLONS: Final = (b" :", b"\n:", b"\t:", b"\r:")
 
 def parse(body: bytes, limits: Limits = LIMITS) -> Any:
     """The value in `body`, or the reason it is refused: a Malformed (400) or Rejected (422)."""
+    value, fault = parse_one(body, limits)
+    if fault:
+        raise fault
+    return value
+
+
+def parse_one(body: bytes, limits: Limits = LIMITS) -> tuple[Any, Rejected | None]:
+    """The value in `body`, and the first thing wrong with it; Malformed when there is no value."""
     value = _read(body)
     keys = _clean_keys([value], limits)
     _refuse_repeats(body, keys)
-    if keys is None or _ESCAPED_NUL in body:
-        check(value, limits)
-    return value
+    return value, fault_of(value, limits) if keys is None or _ESCAPED_NUL in body else None
 
 
 def parse_batch(body: bytes, member: str, limits: Limits = LIMITS) -> tuple[Any, dict[int, Rejected]]:
@@ -109,7 +116,14 @@ def parse_batch(body: bytes, member: str, limits: Limits = LIMITS) -> tuple[Any,
     if keys is not None and more is not None and _ESCAPED_NUL not in body:
         return value, {}
     check(around, limits)
-    return value, {index: fault for index, item in enumerate(items) if (fault := fault_of(item, limits))}
+    nul = _ESCAPED_NUL in body
+    odd = (index for index, item in enumerate(items) if _is_odd(item, limits, may_have_nul=nul))
+    return value, {index: fault for index in odd if (fault := fault_of(items[index], limits))}
+
+
+def _is_odd(item: Any, limits: Limits, *, may_have_nul: bool) -> bool:
+    """Whether an item needs the slow look; its neighbours do not pay for that."""
+    return _clean_keys([item], limits) is None or (may_have_nul and _ESCAPED_NUL in to_json(item))
 
 
 def check(value: Any, limits: Limits = LIMITS) -> None:
@@ -132,7 +146,9 @@ def _read(body: bytes) -> Any:
 
 def _refusal(body: bytes, message: str) -> DomainError:
     if "recursion limit" in message:
-        return TooDeep("The body is nested deeper than any request needs.", limit="depth")
+        why = "The body is nested deeper than any request needs."
+        many = body.count(b"[") + body.count(b"{") > _ABSURD  # so many that most parsers would refuse it, too
+        return MalformedJson(why) if many else TooDeep(why, limit="depth")
     try:
         body.decode()
     except UnicodeDecodeError:

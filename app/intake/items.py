@@ -1,4 +1,4 @@
-"""Our own dialect: four kinds of message, the same alone and in a batch."""
+"""Our own dialect: six kinds of message, the same alone and in a batch."""
 
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -13,7 +13,10 @@ from app.domain.messages import (
     OLDEST,
     AccountMessage,
     EventMessage,
+    InstanceMessage,
     Message,
+    OrganizationMessage,
+    ParentMessage,
     UnlinkMessage,
     UserMessage,
 )
@@ -26,7 +29,7 @@ MOST_ACCOUNTS = 100
 MOST_ITEMS = 500
 
 
-def _external_id(value: object) -> str:
+def external_id(value: object) -> str:
     """Clients send ids as strings and as whole numbers; both are kept as text."""
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
@@ -39,7 +42,8 @@ def _external_id(value: object) -> str:
     return value
 
 
-def _event_name(value: object) -> str:
+def event_name(value: object) -> str:
+    """The name of an event; refused when blank or too long."""
     if not isinstance(value, str) or not value.strip():
         raise PydanticCustomError("blank_name", "An event needs a name.")
     if len(value) * 4 > NAME_BYTES and len(value.encode()) > NAME_BYTES:
@@ -47,7 +51,7 @@ def _event_name(value: object) -> str:
     return value
 
 
-def _instant(value: object) -> datetime | None:
+def instant(value: object) -> datetime | None:
     """ISO 8601 text; without an offset it is UTC. Numbers are refused: their unit would be a guess."""
     if value is None or isinstance(value, datetime):
         return value
@@ -60,7 +64,8 @@ def _instant(value: object) -> datetime | None:
     )
 
 
-def _traits(value: object) -> object:
+def few_traits(value: object) -> object:
+    """Traits, whatever they are; refused when they are too many."""
     if isinstance(value, dict) and len(value) > MOST_TRAITS:
         raise PydanticCustomError(
             "too_many_traits", "A message carries at most {limit} traits.", {"limit": MOST_TRAITS}
@@ -70,22 +75,22 @@ def _traits(value: object) -> object:
 
 ExternalId = Annotated[
     str,
-    BeforeValidator(_external_id),
+    BeforeValidator(external_id),
     WithJsonSchema({"type": ["string", "integer"], "maxLength": ID_BYTES, "minLength": 1, "examples": ["user-1"]}),
 ]
 EventName = Annotated[
     str,
-    BeforeValidator(_event_name),
+    BeforeValidator(event_name),
     WithJsonSchema({"type": "string", "minLength": 1, "maxLength": NAME_BYTES, "examples": ["Report Exported"]}),
 ]
 Instant = Annotated[
     datetime | None,
-    BeforeValidator(_instant),
+    BeforeValidator(instant),
     WithJsonSchema({"type": ["string", "null"], "format": "date-time", "examples": ["2026-03-01T09:30:00Z"]}),
 ]
 Traits = Annotated[
     dict[str, Any],
-    BeforeValidator(_traits),
+    BeforeValidator(few_traits),
     Field(
         default_factory=dict,
         description="Merged into what is known: a missing trait is left alone, `null` clears it.",
@@ -94,7 +99,7 @@ Traits = Annotated[
 ]
 MessageId = Annotated[
     str | None,
-    BeforeValidator(lambda value: None if value is None else _external_id(value)),
+    BeforeValidator(lambda value: None if value is None else external_id(value)),
     WithJsonSchema({"type": ["string", "null"], "minLength": 1, "maxLength": ID_BYTES}),
     Field(description="Makes sending it again harmless. Without one, a repeat is taken as new."),
 ]
@@ -124,35 +129,58 @@ class Timed(Wire):
 
 class AccountFields(Timed):
     traits: Traits
+    organization_id: ExternalId | None = Field(
+        None, description="Your id of the organization it belongs to; `null`: none any more. Left out: as before."
+    )
 
     def messages(self, account: str, received_at: datetime, skew: timedelta) -> tuple[Message, ...]:
-        return (AccountMessage(self.happened(received_at, skew), account, self.traits),)
+        at = self.happened(received_at, skew)
+        told = AccountMessage(at, account, self.traits)
+        if "organization_id" not in self.model_fields_set:
+            return (told,)
+        return told, ParentMessage(at, account, self.organization_id)
 
 
 class UserFields(Timed):
     traits: Traits
 
     def messages(
-        self, user: str, accounts: tuple[str, ...], received_at: datetime, skew: timedelta
+        self,
+        user: str,
+        accounts: tuple[str, ...],
+        organizations: tuple[str, ...],
+        received_at: datetime,
+        skew: timedelta,
     ) -> tuple[Message, ...]:
-        return (UserMessage(self.happened(received_at, skew), user, accounts, self.traits),)
+        return (UserMessage(self.happened(received_at, skew), user, accounts, self.traits, organizations),)
+
+
+class OrganizationFields(Timed):
+    traits: Traits
+
+    def messages(self, organization: str, received_at: datetime, skew: timedelta) -> tuple[Message, ...]:
+        return (OrganizationMessage(self.happened(received_at, skew), organization, self.traits),)
 
 
 class EventIn(Timed):
-    """Something happened: name the user who did it, the account it happened at, or both."""
+    """Something happened: name the user who did it, the account or organization it happened at, or all of them."""
 
-    model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": ["userId"]}, {"required": ["accountId"]}]})
+    model_config = ConfigDict(
+        json_schema_extra={"anyOf": [{"required": [name]} for name in ("userId", "accountId", "organizationId")]}
+    )
 
     event: EventName
     user_id: ExternalId | None = None
     account_id: ExternalId | None = None
+    organization_id: ExternalId | None = None
     properties: dict[str, Any] = Field(default_factory=dict)
 
     def to_domain(self, received_at: datetime, skew: timedelta) -> tuple[Message, ...]:
-        if self.user_id is None and self.account_id is None:
-            raise PydanticCustomError("missing_subject", "An event needs a userId, an accountId, or both.")
+        if self.user_id is None and self.account_id is None and self.organization_id is None:
+            raise PydanticCustomError("missing_subject", "An event needs a userId, an accountId or an organizationId.")
         at = self.happened(received_at, skew)
-        return (EventMessage(at, self.event, self.account_id, self.user_id, orjson.dumps(self.properties)),)
+        properties = orjson.dumps(self.properties)
+        return (EventMessage(at, self.event, self.account_id, self.user_id, properties, self.organization_id),)
 
 
 class AccountItem(AccountFields):
@@ -166,16 +194,24 @@ class AccountItem(AccountFields):
 
 
 class UserItem(UserFields):
-    """Create or update a user and the accounts they belong to."""
+    """Create or update a user and the accounts and organizations they belong to."""
 
     type: Literal["user"]
     user_id: ExternalId
     account_id: ExternalId | None = None
     account_ids: list[ExternalId] = Field(default_factory=list, max_length=MOST_ACCOUNTS)
+    organization_id: ExternalId | None = None
+    organization_ids: list[ExternalId] = Field(default_factory=list, max_length=MOST_ACCOUNTS)
 
     def to_domain(self, received_at: datetime, skew: timedelta) -> tuple[Message, ...]:
-        one = () if self.account_id is None else (self.account_id,)
-        return self.messages(self.user_id, (*one, *self.account_ids), received_at, skew)
+        accounts = (*named(self.account_id), *self.account_ids)
+        organizations = (*named(self.organization_id), *self.organization_ids)
+        return self.messages(self.user_id, accounts, organizations, received_at, skew)
+
+
+def named(name: str | None) -> tuple[str, ...]:
+    """The name, if there is one."""
+    return () if name is None else (name,)
 
 
 class EventItem(EventIn):
@@ -195,8 +231,36 @@ class UnlinkItem(Timed):
         return (UnlinkMessage(self.happened(received_at, skew), self.account_id, self.user_id),)
 
 
-Item = Annotated[AccountItem | UserItem | EventItem | UnlinkItem, Field(discriminator="type")]
-ITEM: TypeAdapter[AccountItem | UserItem | EventItem | UnlinkItem] = TypeAdapter(Item)
+class OrganizationItem(OrganizationFields):
+    """Create or update an organization, the parent of accounts."""
+
+    type: Literal["organization"]
+    organization_id: ExternalId
+
+    def to_domain(self, received_at: datetime, skew: timedelta) -> tuple[Message, ...]:
+        return self.messages(self.organization_id, received_at, skew)
+
+
+class InstanceItem(Timed):
+    """Create or update an instance of a custom object. What is left out or `null`, traits aside, stays as it was."""
+
+    type: Literal["customObjectInstance"]
+    custom_object: ExternalId = Field(description="Which custom object it is an instance of, such as `ticket`.")
+    instance_id: ExternalId
+    name: str | None = Field(None, min_length=1, max_length=NAME_BYTES)
+    account_id: ExternalId | None = None
+    organization_id: ExternalId | None = None
+    traits: Traits
+
+    def to_domain(self, received_at: datetime, skew: timedelta) -> tuple[Message, ...]:
+        at = self.happened(received_at, skew)
+        parents = self.account_id, self.organization_id
+        return (InstanceMessage(at, self.custom_object, self.instance_id, self.name, *parents, self.traits),)
+
+
+AnyItem = AccountItem | UserItem | EventItem | UnlinkItem | OrganizationItem | InstanceItem
+Item = Annotated[AnyItem, Field(discriminator="type")]
+ITEM: TypeAdapter[AnyItem] = TypeAdapter(Item)
 
 
 class BatchIn(Wire):

@@ -12,16 +12,19 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import PydanticCustomError
 
 from app.domain.errors import Rejected
-from app.domain.messages import Envelope, Message, Verdict
-from app.intake import guard
+from app.domain.messages import IGNORED, Envelope, Message, Verdict
+from app.intake import guard, quick
 from app.intake.items import ITEM, MOST_ITEMS, Instant, Timed
 
 ITEM_BYTES: Final = 32 * 1024
 _INSTANT: Final[TypeAdapter[datetime | None]] = TypeAdapter(Instant)
 _SHORT: Final = 200
 
-Read = Callable[[Any], Envelope]
-"""How a dialect reads one parsed item. Raises BadMessage, or pydantic's errors, for one it cannot take."""
+Read = Callable[[Any], Envelope | None]
+"""How a dialect reads one parsed item; None: nothing to record. Raises BadMessage, or pydantic's errors, for one it
+cannot take."""
+
+Alone = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 class BadBatch(Rejected):
@@ -56,17 +59,30 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """Items as read: what may be recorded, and where each of it stood; what was refused, by position."""
+    """Items as read: what may be recorded, and where each of it stood; what was refused, by position.
+
+    An item that is neither had nothing to record.
+    """
 
     envelopes: list[Envelope]
     positions: list[int]
     refused: dict[int, Refused]
     size: int
+    items: Sequence[Any] = ()
+    alone: Alone | None = None
+
+    def item(self, index: int) -> Any:
+        """The item at a position as `Refused` would keep it, for what is found to be wrong with it only later."""
+        return _alone(self.items[index], self.alone) if self.items else None
 
     def verdicts(self, recorded: Sequence[Verdict]) -> list[Verdict]:
         """One verdict per item, in the order sent."""
-        found = dict(zip(self.positions, recorded, strict=True))
-        return [found.get(index) or self.refused[index].verdict for index in range(self.size)]
+        found = [IGNORED] * self.size
+        for position, verdict in zip(self.positions, recorded, strict=True):
+            found[position] = verdict
+        for position, refused in self.refused.items():
+            found[position] = refused.verdict
+        return found
 
 
 def read_batch(body: bytes, *, now: datetime) -> Taken:
@@ -79,7 +95,15 @@ def read_batch(body: bytes, *, now: datetime) -> Taken:
     items = envelope["messages"]
     if not 1 <= len(items) <= MOST_ITEMS:
         raise BadBatch(f"A batch has 1 to {MOST_ITEMS} messages.", limit="batch", allowed=MOST_ITEMS)
-    return read_items(items, faults, partial(read_item, now=now, skew=_skew(envelope.get("sentAt"), now)))
+    sent_at = envelope.get("sentAt")
+    read = partial(read_item, now=now, skew=_skew(sent_at, now))
+    return read_items(items, faults, read, lambda item: item if sent_at is None else {**item, "sentAt": sent_at})
+
+
+def read_alone(item: dict[str, Any], *, received_at: datetime) -> Envelope:
+    """Read an item that a batch refused; it carries the batch's `sentAt`."""
+    bare = {name: value for name, value in item.items() if name != "sentAt"}
+    return read_item(bare, now=received_at, skew=_skew(item.get("sentAt"), received_at))
 
 
 def _skew(sent_at: Any, now: datetime) -> timedelta:
@@ -90,22 +114,32 @@ def _skew(sent_at: Any, now: datetime) -> timedelta:
     return timedelta(0) if sent is None else now - sent
 
 
-def read_items(items: Sequence[Any], faults: Mapping[int, Rejected], read: Read) -> Taken:
-    """Read each item for itself; `faults` are those the guard found already."""
-    taken = Taken([], [], {}, len(items))
+def read_items(items: Sequence[Any], faults: Mapping[int, Rejected], read: Read, alone: Alone | None = None) -> Taken:
+    """Read each item for itself; `faults` are those the guard found already.
+
+    `alone` gives a refused object what the batch around it said, so that it can be read again by itself.
+    """
+    taken = Taken([], [], {}, len(items), items, alone)
     for index, item in enumerate(items):
-        if fault := faults.get(index):
-            taken.refused[index] = Refused(BadMessage(fault.detail, code=fault.code), item)
-            continue
         try:
-            taken.envelopes.append(_read(item, read))
-            taken.positions.append(index)
+            if fault := faults.get(index):
+                raise BadMessage(fault.detail, code=fault.code)  # noqa: TRY301 - one way to refuse
+            envelope = read_one(item, read)
         except BadMessage as error:
-            taken.refused[index] = Refused(error, item)
+            taken.refused[index] = Refused(error, _alone(item, alone))
+            continue
+        if envelope is not None:
+            taken.envelopes.append(envelope)
+            taken.positions.append(index)
     return taken
 
 
-def _read(item: Any, read: Read) -> Envelope:
+def _alone(item: Any, alone: Alone | None) -> Any:
+    return alone(item) if alone is not None and type(item) is dict else item
+
+
+def read_one(item: Any, read: Read) -> Envelope | None:
+    """Read one item, with BadMessage for whatever is wrong with it."""
     try:
         return read(item)
     except ValidationError as error:
@@ -116,17 +150,28 @@ def _read(item: Any, read: Read) -> Envelope:
 
 def read_item(item: Any, *, now: datetime, skew: timedelta = timedelta(0)) -> Envelope:
     """Read one item of our own dialect; `skew` is what the sender's clock is behind ours."""
+    if (found := quick.read(item, now, skew)) is not None:
+        message, message_id = found
+        return _envelope(item, (message,), message_id)
     parsed = ITEM.validate_python(item)
     return envelope_of(item, parsed.to_domain(now, skew), parsed)
 
 
 def envelope_of(raw: Any, messages: tuple[Message, ...], parsed: Timed) -> Envelope:
     """What an item says with its identity: the sender's id and a hash of what was sent under it."""
+    return _envelope(raw, messages, parsed.message_id)
+
+
+def _envelope(raw: Any, messages: tuple[Message, ...], message_id: str | None) -> Envelope:
     canonical = orjson.dumps(raw, option=orjson.OPT_SORT_KEYS)
     if len(canonical) > ITEM_BYTES:
         raise BadMessage(f"A message takes at most {ITEM_BYTES} bytes.", code="limit_exceeded")
-    body_hash = int.from_bytes(blake2b(canonical, digest_size=8).digest(), signed=True)
-    return Envelope(messages, parsed.message_id, body_hash)
+    return Envelope(messages, message_id, body_hash(canonical))
+
+
+def body_hash(canonical: bytes) -> int:
+    """64 bits, signed, that stand for what was sent under a message id."""
+    return int.from_bytes(blake2b(canonical, digest_size=8).digest(), signed=True)
 
 
 def _from_validation(error: ValidationError) -> BadMessage:

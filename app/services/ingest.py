@@ -10,9 +10,11 @@ from app.db import ingest, suppressions
 from app.db.base import Session
 from app.db.ingest import Receipts
 from app.domain.folding import Fold, fold
+from app.domain.homes import bring_home, homeless
 from app.domain.memory import Memory
-from app.domain.messages import ACCEPTED, DUPLICATE, MISUSED, SUPPRESSED, Envelope, Verdict
-from app.domain.suppression import disguise, named_in
+from app.domain.messages import ACCEPTED, DUPLICATE, MISUSED, SUPPRESSED, Envelope, Message, Verdict
+from app.domain.suppression import disguise, named_in, owner_named, without_owner
+from app.services import organizations
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +48,27 @@ def _judge(envelopes: Sequence[Envelope], hashes: Sequence[str | None], receipts
 async def _drop_suppressed(
     db: Session, workspace_id: UUID, envelopes: Sequence[Envelope], verdicts: Sequence[Verdict], key: bytes
 ) -> list[Verdict]:
-    """Whoever was deleted does not come back with a late retry."""
+    """Whoever was deleted does not come back with a late retry, be it known from before or new."""
     named = [{disguise(key, workspace_id, *one) for m in e.messages for one in named_in(m)} for e in envelopes]
     gone = await suppressions.find(db, workspace_id, set().union(*named))
     return [
-        SUPPRESSED if verdict is ACCEPTED and names & gone else verdict
+        SUPPRESSED if verdict in (ACCEPTED, DUPLICATE) and names & gone else verdict
         for names, verdict in zip(named, verdicts, strict=True)
     ]
+
+
+async def _drop_owners(
+    db: Session, workspace_id: UUID, messages: Sequence[Message], owner_trait: str | None, key: bytes
+) -> list[Message]:
+    """Nor do they come back as the owner that an account's trait names."""
+    owners = {
+        owner: disguise(key, workspace_id, "user", owner)
+        for m in messages
+        if (owner := owner_named(m, owner_trait)) is not None
+    }
+    gone = await suppressions.find(db, workspace_id, set(owners.values())) if owners else set()
+    away = {owner for owner, hidden in owners.items() if hidden in gone}
+    return [without_owner(m, owner_trait) if owner_named(m, owner_trait) in away else m for m in messages]
 
 
 async def record(
@@ -72,9 +88,15 @@ async def record(
     verdicts = _judge(envelopes, hashes, receipts)
     if receipts.erasures:
         verdicts = await _drop_suppressed(db, workspace_id, envelopes, verdicts, memory.suppression_key)
-    fresh = (m for e, verdict in zip(envelopes, verdicts, strict=True) if verdict is ACCEPTED for m in e.messages)
-    batch = fold(fresh, owner_trait=receipts.owner_trait)
+    fresh = [m for e, verdict in zip(envelopes, verdicts, strict=True) if verdict is ACCEPTED for m in e.messages]
+    if receipts.erasures:
+        fresh = await _drop_owners(db, workspace_id, fresh, receipts.owner_trait, memory.suppression_key)
+    if asking := homeless(fresh):
+        fresh = bring_home(fresh, await ingest.homes(db, workspace_id, asking))
+    batch = fold(fresh, owner_trait=receipts.owner_trait, erasures=receipts.erasures)
     memory.reduce(workspace_id, batch)
     if batch.accounts or batch.users:
         await ingest.apply(db, workspace_id, batch, now)
+    if batch.relations:
+        await organizations.apply(db, workspace_id, batch, now)
     return Recorded(verdicts, batch)

@@ -1,9 +1,10 @@
 """API keys: made, rotated with an overlap, revoked. A secret leaves this module once, when it is made."""
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from app.db import keys
@@ -55,6 +56,7 @@ async def create(
         scopes=chosen,
         created_at=now,
         expires_at=expires_at,
+        ingest_mode="direct",
     )
     await keys.add(db, key, rules.fingerprint(text))
     return Issued(key, text)
@@ -71,6 +73,18 @@ async def find(db: Session, workspace_id: UUID, key_id: UUID, *, lock: bool = Fa
 async def newest_first(db: Session, workspace_id: UUID, *, before: UUID | None, limit: int) -> Sequence[ApiKey]:
     """The workspace's keys, revoked ones included."""
     return await keys.newest_first(db, workspace_id, before=before, limit=limit)
+
+
+async def change(db: Session, workspace_id: UUID, key_id: UUID, changes: Mapping[str, Any]) -> ApiKey:
+    """Set some of `name`, `requests_per_minute` and `ingest_mode`. UnknownKey, KeyRevoked."""
+    key = await find(db, workspace_id, key_id, lock=True)
+    if key.revoked_at is not None:
+        raise KeyRevoked("A revoked key stays as it is.")
+    for name, value in changes.items():
+        setattr(key, name, value)
+    await keys.copy_settings(db, key)
+    await db.flush()
+    return key
 
 
 async def rotate(

@@ -6,8 +6,8 @@ from uuid import UUID
 
 from app.db import users
 from app.db.base import Session
-from app.domain import ids
 from app.domain.errors import NotFound
+from app.services.named import Directory
 
 
 class UnknownUser(NotFound):
@@ -16,29 +16,8 @@ class UnknownUser(NotFound):
     code = "unknown_user"
 
 
-async def find(db: Session, workspace_id: UUID, ref: str) -> UUID:
-    """The user behind `usr_…` or an external id. Raises `UnknownUser`."""
-    found = await users.id_of(db, workspace_id, by_id=ids.read("usr", ref), external_id=ref)
-    if found is None:
-        raise UnknownUser("No user has this id or external id.")
-    return found
-
-
-async def show(db: Session, workspace_id: UUID, ref: str) -> Mapping[str, Any]:
-    """Everything shown of one user. Raises `UnknownUser`."""
-    found = await users.profile(db, workspace_id, await find(db, workspace_id, ref))
-    if found is None:
-        raise UnknownUser("No user has this id or external id.")
-    return found
-
-
-async def page(
-    db: Session, workspace_id: UUID, *, external_id: str | None, after: UUID | None, limit: int
-) -> Sequence[Mapping[str, Any]]:
-    """Users in the order they were made, or just the one their sender calls `external_id`."""
-    if external_id is not None:
-        return await users.by_external_id(db, workspace_id, external_id)
-    return await users.page(db, workspace_id, after=after, limit=limit)
+_USERS = Directory("usr", users, lambda: UnknownUser("No user has this id or external id."))
+find, show, page = _USERS.find, _USERS.show, _USERS.page
 
 
 async def of_account(
@@ -51,3 +30,15 @@ async def of_account(
 async def accounts_of(db: Session, workspace_id: UUID, user_id: UUID) -> Sequence[Mapping[str, Any]]:
     """The accounts a user belongs to now (the first 200), oldest link first."""
     return await users.accounts_of(db, workspace_id, user_id)
+
+
+async def of_organization(
+    db: Session, workspace_id: UUID, organization_id: UUID, *, after: UUID | None, limit: int
+) -> Sequence[Mapping[str, Any]]:
+    """Users linked to an organization or to one of its accounts, in the order they were made."""
+    return await users.of_organization(db, workspace_id, organization_id, after=after, limit=limit)
+
+
+async def organizations_of(db: Session, workspace_id: UUID, user_id: UUID) -> Sequence[Mapping[str, Any]]:
+    """The organizations a user belongs to itself (the first 200), oldest link first."""
+    return await users.organizations_of(db, workspace_id, user_id)

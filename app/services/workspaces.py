@@ -12,6 +12,8 @@ from app.domain.models import Workspace
 from app.services import reprocessing
 
 Policy = Literal["none", "first_user"]
+Retention = int | Literal["unchanged"] | None
+"""Days; None: without a limit of the workspace's own."""
 
 
 class UnknownWorkspace(NotFound):
@@ -33,6 +35,7 @@ class Changes:
     name: str | None = None
     owner_default_policy: Policy | None = None
     conversation_tracking: bool | None = None
+    event_retention_days: Retention = "unchanged"
 
 
 async def create(db: Session, workspace_id: UUID, *, slug: str, name: str) -> Workspace:
@@ -61,6 +64,8 @@ async def change(db: Session, workspace_id: UUID, changes: Changes, *, now: date
     tracking = workspace.conversation_tracking
     if changes.conversation_tracking is not None:
         tracking = changes.conversation_tracking
+    if changes.event_retention_days != "unchanged":
+        workspace.event_retention_days = changes.event_retention_days
     if policy != workspace.owner_default_policy:
         workspace.owner_default_policy = policy
         await reprocessing.start(db, workspace_id, "owner_policy", now=now)

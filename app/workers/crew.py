@@ -147,7 +147,8 @@ class Crew:
 
     async def _start(self, leases: Sequence[Lease]) -> int:
         """One suspect at a time: if it kills the process, no second suspect is charged for it."""
-        fault("job.after_claim")
+        if leases:
+            fault("job.after_claim")
         started = 0
         for lease in leases:
             suspected = any(hand.lease.slot == SUSPECT for hand in self._hands.values())

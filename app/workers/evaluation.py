@@ -55,7 +55,8 @@ async def _slice(rt: Runtime, workspace_id: UUID) -> int:
     try:
         async with rt.transaction(workspace_id) as db:
             taken = await marks.take(db, workspace_id, limit=SLICE)
-            fault("evaluation.taken")
+            if taken.accounts:
+                fault("evaluation.taken")
             await evaluate(db, workspace_id, sorted(taken.accounts), now=rt.now())
     except Exception as error:
         if is_away(error) or not taken.accounts:

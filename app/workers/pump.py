@@ -11,14 +11,15 @@ from uuid import UUID
 from app.db import jobs
 from app.domain.errors import Unavailable
 from app.domain.jobs import Fenced, Lease
-from app.workers import deliveries, evaluation, owners
+from app.workers import deliveries, erasures, evaluation, imports, owners
 from app.workers.crew import LEASE_SECONDS, Crew
+from app.workers.inbox import Applier
 from app.workers.runtime import HANDLERS, Runtime
 from app.workers.schedule import Timetable
 
 log = logging.getLogger(__name__)
 
-REGISTERED: Final = (deliveries, owners)
+REGISTERED: Final = (deliveries, erasures, imports, owners)
 """The modules whose handlers exist because they are imported here."""
 
 TICK_SECONDS: Final = 1.0
@@ -31,6 +32,7 @@ SPENT: Final = {True: "worker_crashed", False: "lease expired"}
 async def pump_once(rt: Runtime, *, only_workspace: UUID | None = None) -> int:
     """Do all work that is due, once; returns how much there was. Zero: nothing is left to do now."""
     done = await sweep(rt, only_workspace=only_workspace)
+    done += await Applier(rt).drain(only_workspace=only_workspace)
     done += await evaluation.drain(rt, only_workspace=only_workspace)
     return done + await Crew(rt).drain(only_workspace=only_workspace)
 
@@ -81,14 +83,15 @@ class Pump:
         self._lease_seconds = lease_seconds
         self._grace = grace_seconds
         self._timetable = Timetable(rt)
-        self._look = {name: asyncio.Event() for name in ("evaluate", "work", "tend")}
+        self._look = {name: asyncio.Event() for name in ("apply", "evaluate", "work", "tend")}
         self._stopping = False
+        self._applier = Applier(rt)
         self._crew = Crew(rt, lease_seconds=lease_seconds, on_free=self._look["work"].set)
 
     def wake(self, _lane: str = "") -> None:
         """Look for work now. Cheap, and harmless to call too often."""
-        self._look["evaluate"].set()
-        self._look["work"].set()
+        for name in ("apply", "evaluate", "work"):
+            self._look[name].set()
 
     def stop(self) -> None:
         """Claim nothing more, finish what runs, then let `run` return."""
@@ -101,9 +104,8 @@ class Pump:
         """Work until `stop`. An outage of the database is waited out."""
         beating = asyncio.create_task(self._beating())
         try:
-            await asyncio.gather(
-                self._loop("tend", self._tend), self._loop("evaluate", self._evaluate), self._loop("work", self._work)
-            )
+            turns = {"tend": self._tend, "apply": self._apply, "evaluate": self._evaluate, "work": self._work}
+            await asyncio.gather(*(self._loop(name, turn) for name, turn in turns.items()))
         finally:
             await self._crew.finish(self._grace)
             beating.cancel()
@@ -114,6 +116,12 @@ class Pump:
         await sweep(self._rt, only_workspace=self._only)
         await self._timetable.run_due()
         return SWEEP_SECONDS
+
+    async def _apply(self) -> float:
+        done = await self._applier.drain(self._only)
+        if done:
+            self._look["evaluate"].set()  # what was applied has marked accounts
+        return 0.0 if done else self._tick
 
     async def _evaluate(self) -> float:
         done = await evaluation.drain(self._rt, only_workspace=self._only)

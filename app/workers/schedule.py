@@ -8,6 +8,9 @@ from datetime import timedelta
 from typing import Final
 
 from app.db import jobs, maintenance
+from app.domain.rejections import Bounds
+from app.services import rejections
+from app.workers import retention
 from app.workers.runtime import Runtime
 
 log = logging.getLogger(__name__)
@@ -42,9 +45,26 @@ async def ensure_event_partitions(rt: Runtime) -> None:
             await maintenance.ensure_event_partitions(db)
 
 
+async def purge_rejected_messages(rt: Runtime) -> None:
+    """Delete refused messages that are too old or too many, a transaction per workspace."""
+    chosen = rt.settings
+    bounds = Bounds.of(chosen.rejected_days, chosen.rejected_rows, chosen.rejected_bytes)
+    async with rt.database.pump_transaction() as db:
+        if not await maintenance.take_turn(db, "purge_rejected_messages"):
+            return
+        workspaces = await rejections.workspaces(db)
+    for workspace_id in workspaces:
+        async with rt.transaction(workspace_id) as db:
+            await rejections.purge(db, workspace_id, bounds=bounds, now=rt.now())
+
+
 RECURRING: Final = (
     Recurring("purge_finished_jobs", timedelta(minutes=10), purge_finished_jobs),
+    Recurring("purge_rejected_messages", timedelta(hours=1), purge_rejected_messages),
     Recurring("ensure_event_partitions", timedelta(hours=6), ensure_event_partitions),
+    Recurring("drop_old_months", timedelta(hours=1), retention.drop_old_months),
+    Recurring("delete_old_events", retention.PACE, retention.delete_old_events),
+    Recurring("forget_receipts", retention.PACE, retention.forget_receipts),
 )
 
 

@@ -5,6 +5,7 @@ import contextlib
 import socket
 
 import pytest
+import sqlalchemy as sa
 import uvicorn
 
 from app.api import server
@@ -77,3 +78,18 @@ async def live(live_app):
         yield Live(taken.getsockname()[1])
         serving.should_exit = True
         await task
+
+
+TABLES = ("accounts", "users", "events", "message_receipts", "members", "webhook_endpoints")
+
+
+@pytest.fixture
+def rows(database, workspace):
+    """How many rows this test's workspace has, in all tables a hostile input could reach."""
+    query = " union all ".join(f"select count(*) from {table}" for table in TABLES)
+
+    async def count():
+        async with database.transaction(workspace) as db:
+            return sum((await db.execute(sa.text(query))).scalars())
+
+    return count

@@ -25,11 +25,17 @@ KINDS = {
     "alert": "alr",
     "webhook": "whk",
     "delivery": "dlv",
+    "erasure": "ers",
     "reprocessing": "rep",
     "reprocessing_id": "rep",
     "job": "job",
+    "import_id": "imp",
+    "rejected": "rej",
+    "organization": "org",
+    "instance": "ins",
 }
-WORDS = {"role": "csm", "field": "owner", "path": "name"}  # parameters that name no object
+# Parameters that name no object.
+WORDS = {"object": "ticket", "role": "csm", "field": "owner", "path": "name", "number": "1", "sample": "users.csv"}
 SCOPES = ("ingest", "read", "admin")
 SHOWN = "_0190f3c2"  # how the ids in documentation begin
 WIRE_ID = re.compile(r"\b([a-z]{3})_[0-9a-f]{32}\b")
@@ -82,6 +88,9 @@ async def furnished(make_client, other_workspace, drain):
     always = {"field": "externalId", "op": "isSet"}
     await client.post(f"{PREFIX}/indicators", json={"name": "Always", "kind": "risk", "filter": always})
     await client.patch(f"{PREFIX}/workspace", json={"ownerDefaultPolicy": "first_user"})
+    await client.post(f"{PREFIX}/batch", json={"messages": [{"type": "event"}]})
+    await client.post(f"{PREFIX}/users", json={"externalId": "gone"})
+    await client.delete(f"{PREFIX}/users/gone")
     await drain(other_workspace)
     found = {}
     for _ in range(2):  # what hangs below an object is found the second time

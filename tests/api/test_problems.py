@@ -79,7 +79,7 @@ async def test_an_unexpected_error_tells_its_request_id_and_nothing_else(app, cl
 
 
 async def test_a_database_outage_is_a_503_with_patience(app, client, monkeypatch):
-    def gone(_):
+    def gone(*_):
         raise DatabaseUnavailable("The database did not answer in time.")
 
     monkeypatch.setattr(app.state.steward.callers, "identify", gone)

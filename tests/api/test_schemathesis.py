@@ -102,10 +102,14 @@ async def something_to_find(client, drain):
         messages = [
             {"type": "event", "event": "Opened", "userId": f"user-{name}", "accountId": name} for name in ACCOUNTS
         ]
+        messages += [{"type": "account", "accountId": name, "organizationId": "group"} for name in ACCOUNTS]
+        messages.append({"type": "customObjectInstance", "customObject": "ticket", "instanceId": "1"})
+        messages += [{"type": "event", "event": " ", "userId": "user-1", "messageId": name} for name in ACCOUNTS]
         await client.post("/api/v1/batch", json={"messages": messages})
         await drain()
         await hook.wait_for(len(ACCOUNTS))
     alerts = (await client.get("/api/v1/alerts")).json()["data"]
+    rejected = (await client.get("/api/v1/rejected-messages")).json()["data"]
     webhook = made.json()["id"]
     deliveries = (await client.get(f"/api/v1/webhooks/{webhook}/deliveries")).json()["data"]
     assert len(alerts) == len(deliveries) == len(ACCOUNTS)
@@ -114,4 +118,8 @@ async def something_to_find(client, drain):
         "user": [f"user-{name}" for name in ACCOUNTS],
         "alert": [alert["id"] for alert in alerts],
         "delivery": [delivery["id"] for delivery in deliveries],
+        "rejected": [message["id"] for message in rejected],
+        "organization": ["group"],
+        "object": ["ticket"],
+        "instance": ["1"],
     }

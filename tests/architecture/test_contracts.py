@@ -39,6 +39,7 @@ BREAKS = [
     ("database", "app/workers/pump.py", "import asyncpg"),
     ("bell", "app/workers/pump.py", "import arq"),
     ("bell", "app/api/paging.py", "import redis.asyncio"),
+    ("bell", "app/api/shared.py", "import arq"),
     ("calls", "app/workers/pump.py", "import httpx"),
     ("calls", "app/services/accounts.py", "import aiohttp"),
     ("web", "app/services/accounts.py", "from fastapi import HTTPException"),

@@ -26,6 +26,7 @@ OPENS = {
     "AsyncSession",
     "async_sessionmaker",
     "create_async_engine",
+    "frozen_transaction",
     "open_transaction",
     "pump_transaction",
     "transaction",
@@ -35,6 +36,8 @@ WAITS = {"sleep", "outbound", "to_thread", "open_connection", "read_text", "writ
 # What a query may take in the workspace's place, because it names the workspace itself.
 CARRIERS = {"ApiKey", "Caller", "Lease"}
 UNSCOPED = {
+    "app/db/inbox.py:depth_of_all": "metrics count what waits in every inbox",
+    "app/db/inbox.py:workspaces_with_work": "the pump asks whose messages are due",
     "app/db/jobs/claim.py:claim": "the pump works for every workspace; the claim names those it takes from",
     "app/db/jobs/claim.py:workspaces_with_work": "the pump asks whose work is due",
     "app/db/jobs/sweep.py:spent": "the pump frees what dead workers held, whoever's it was",
@@ -46,6 +49,12 @@ UNSCOPED = {
     "app/db/maintenance.py:ensure_event_partitions": "tables, not rows",
     "app/db/maintenance.py:take_turn": "a lock, not rows",
     "app/db/marks.py:workspaces_with_work": "the pump asks whose accounts are due",
+    "app/db/rejections.py:workspaces": "housekeeping asks whose lists to look at",
+    "app/db/retention.py:drop_month": "the installation's limit, for every workspace",
+    "app/db/retention.py:forget_receipts": "housekeeping of the receipts of all workspaces",
+    "app/db/retention.py:limited_workspaces": "housekeeping asks which workspaces limit what they keep",
+    "app/db/retention.py:receipt_pages": "pages, not rows",
+    "app/db/retention.py:trim_default": "the installation's limit, for every workspace",
     "app/db/workspaces.py:id_by_slug": "the command line knows a workspace by its short name",
 }
 

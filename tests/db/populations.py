@@ -82,6 +82,7 @@ COLUMNS = {
     "last_seen_at": INSTANTS,
     "csm_id": [None, *MEMBERS],
     "account_executive_id": [None, *MEMBERS],
+    "organization_external_id": [None, *WORDS],
     "owner_external_id": [None, *WORDS],
     "owner_name": [None, *WORDS],
     "owner_email": [None, "Ann@Example.com", "bob@example.com"],

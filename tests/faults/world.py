@@ -19,21 +19,23 @@ from app.embedded import processes
 ROOT = Path(__file__).parents[2]
 MASTER = "a master key for campaigns, 0123456789 abcdef"
 WORKERS = ("worker-1", "worker-2")
-LOGS = ("postgres", "valkey", "launch", "receiver", "api", *WORKERS)
+LOGS = ("postgres", "valkey", "launch", "receiver", "api", "api-2", *WORKERS)
+LONGEST_END = 30.0
 
 
 class World:
     """Everything that runs. Enter it in the main thread: its processes end with the thread that started them.
 
-    `careless` removes one defence: `receipts` from the API, `leases` from the workers.
+    `careless` removes one defence: `receipts` from the API, `leases` from the workers. `settings` are those of Steward.
     """
 
-    def __init__(self, folder, *, seed=0, careless=None):
+    def __init__(self, folder, *, seed=0, careless=None, **settings):
         self.folder = Path(folder)
         self.log = self.folder / "received.jsonl"
         self.pids = {}
         self._seed = str(seed)
         self._careless = careless
+        self._settings = {f"STEWARD_{name.upper()}": str(value) for name, value in settings.items()}
         self._stack = ExitStack()
 
     def __enter__(self):
@@ -65,11 +67,11 @@ class World:
     def hook(self):
         return _url(self._hook_socket)
 
-    def start(self, *names, die_at=None):
-        """Start processes of Steward: `api`, `worker-1`, `worker-2`. `die_at` names a point where they end."""
+    def start(self, *names, dying=None):
+        """Start processes of Steward: `api`, `api-2`, `worker-1`, `worker-2`. `dying` has them end at named points."""
         for name in names:
-            words = ["serve", "--fd", str(self._api_socket.fileno())] if name == "api" else ["work"]
-            self.pids[name] = self._launcher.ask(words=words, log=str(self._log(name)), die_at=die_at)
+            words = ["serve", "--fd", str(self._api_socket.fileno())] if name.startswith("api") else ["work"]
+            self.pids[name] = self._launcher.ask(words=words, log=str(self._log(name)), dying=dying)
 
     def kill(self, name):
         """kill -9."""
@@ -78,7 +80,11 @@ class World:
 
     def wait(self, name):
         """The exit code of a process that ends by itself, once it has; None when it does not."""
-        return self._launcher.ask(wait=self.pids.pop(name))
+        return self._launcher.ask(wait=(self.pids.pop(name), LONGEST_END))
+
+    def ended(self, name):
+        """The exit code of a process that has ended; None while it runs."""
+        return self._launcher.ask(wait=(self.pids[name], 0))
 
     def crash_postgres(self):
         """Immediate shutdown: no checkpoint, every connection cut; then a start with recovery."""
@@ -116,6 +122,7 @@ class World:
             "STEWARD_OUTBOUND_ALLOW": '["127.0.0.1"]',
             "STEWARD_OUTBOUND_TIMEOUT_SECONDS": "2",
             "STEWARD_LOG_LEVEL": "warning",
+            **self._settings,
         }
 
     def _spawn(self, name, *words, **pipes):

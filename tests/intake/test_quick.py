@@ -14,9 +14,7 @@ from app.intake.items import ITEM
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
 ids = st.one_of(
-    st.sampled_from(
-        ["acme", " ", "", "é" * 64, "é" * 65, "a" * 256, "a" * 257, "\u00a0", None, True, 7, 7.5]
-    ),
+    st.sampled_from(["acme", " ", "", "é" * 64, "é" * 65, "a" * 256, "a" * 257, "\u00a0", None, True, 7, 7.5]),
     st.text(max_size=4),
 )
 traits = st.one_of(

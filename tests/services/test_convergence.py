@@ -15,6 +15,9 @@ from app.domain.messages import (
     AccountMessage,
     Envelope,
     EventMessage,
+    InstanceMessage,
+    OrganizationMessage,
+    ParentMessage,
     UnlinkMessage,
     UserMessage,
 )
@@ -24,11 +27,14 @@ from tests.conftest import open_workspace
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 ACCOUNTS = ["acme", "globex"]
 USERS = ["user-1", "user-2", "3"]
+ORGANIZATIONS = ["group", "7"]
 
 ats = st.integers(0, 6).map(lambda n: NOW - timedelta(hours=9 * n))  # few instants, so that ties happen
 values = st.one_of(st.none(), st.booleans(), st.integers(-3, 3), st.sampled_from(["", "a", *USERS]))
 owners = st.one_of(st.none(), st.sampled_from(USERS), st.just(3), st.just("nobody-yet"))
 traits = st.fixed_dictionaries({}, optional={"plan": values, "mrr": values, "ownerId": owners, "name": values})
+
+an_account, an_organization = st.sampled_from(ACCOUNTS), st.sampled_from(ORGANIZATIONS)
 
 messages = st.one_of(
     st.builds(AccountMessage, at=ats, account=st.sampled_from(ACCOUNTS), traits=traits),
@@ -38,6 +44,7 @@ messages = st.one_of(
         user=st.sampled_from(USERS),
         accounts=st.lists(st.sampled_from(ACCOUNTS), max_size=2).map(tuple),
         traits=traits,
+        organizations=st.lists(an_organization, max_size=1).map(tuple),
     ),
     st.builds(
         EventMessage,
@@ -46,8 +53,21 @@ messages = st.one_of(
         account=st.sampled_from(ACCOUNTS),
         user=st.one_of(st.none(), st.sampled_from(USERS)),
         properties=st.just(b"{}"),
+        organization=st.one_of(st.none(), an_organization),
     ),
     st.builds(UnlinkMessage, at=ats, account=st.sampled_from(ACCOUNTS), user=st.sampled_from(USERS)),
+    st.builds(OrganizationMessage, at=ats, organization=an_organization, traits=traits),
+    st.builds(ParentMessage, at=ats, account=an_account, organization=st.one_of(st.none(), an_organization)),
+    st.builds(
+        InstanceMessage,
+        at=ats,
+        custom_object=st.sampled_from(["ticket", "deal"]),
+        instance=st.just("1"),
+        name=st.sampled_from([None, "One", "Two"]),
+        account=st.one_of(st.none(), an_account),
+        organization=st.one_of(st.none(), an_organization),
+        traits=traits,
+    ),
 )
 
 STATE = {
@@ -60,9 +80,18 @@ STATE = {
     "links": """select a.external_id, u.external_id, m.linked, m.changed_at, m.first_linked_at
         from memberships m join accounts a on a.id = m.account_id join users u on u.id = m.user_id""",
     "owners": """select a.external_id, f.owner_external_id, f.owner_state, f.owner_source, f.owner_pending, f.status,
-        f.mrr, f.users, f.events, f.owner_sessions
+        f.mrr, f.users, f.events, f.owner_sessions, f.organization_external_id
         from account_facts f join accounts a on a.id = f.account_id""",
-    "events": "select name, occurred_at, count(*) from events group by 1, 2",
+    "events": """select e.name, e.occurred_at, o.external_id, count(*)
+        from events e left join organizations o on o.id = e.organization_id group by 1, 2, 3""",
+    "organizations": "select external_id, name, traits, first_seen_at, last_seen_at from organizations",
+    "parents": """select a.external_id, o.external_id, p.stamp from account_parents p
+        join accounts a on a.id = p.account_id left join organizations o on o.id = p.organization_id""",
+    "affiliations": """select o.external_id, u.external_id, f.first_linked_at from affiliations f
+        join organizations o on o.id = f.organization_id join users u on u.id = f.user_id""",
+    "instances": """select i.custom_object, i.external_id, i.name, a.external_id, o.external_id, i.traits
+        from custom_instances i left join accounts a on a.id = i.account_id
+        left join organizations o on o.id = i.organization_id""",
 }
 
 

@@ -31,11 +31,19 @@ def shown(row: Mapping[str, Any]) -> AccountOut:
             "owner": _person(row, "owner", "external_id"),
             "csm": _person(row, "csm"),
             "account_executive": _person(row, "account_executive"),
+            "organization": part(row, "organization"),
             "events": row["events"] or 0,
         },
         from_attributes=False,
         extra="ignore",
     )
+
+
+def part(row: Mapping[str, Any], of: str) -> dict[str, Any] | None:
+    """What a row says in short of something beside it; None when there is none."""
+    if row[f"{of}_id"] is None:
+        return None
+    return {name: row[f"{of}_{name}"] for name in ("id", "external_id", "name")}
 
 
 def _person(row: Mapping[str, Any], role: str, *more: str) -> dict[str, Any] | None:

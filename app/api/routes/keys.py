@@ -1,4 +1,4 @@
-"""API keys: make, list, rotate, revoke; and `me`, for a client to see what its key is."""
+"""API keys: make, list, change, rotate, revoke; and `me`, for a client to see what its key is."""
 
 from datetime import timedelta
 from typing import Annotated
@@ -10,7 +10,18 @@ from app.api.deps import Admin, Anyone, Now, Paged, Services, Tx
 from app.api.problems import problems
 from app.api.routing import Router
 from app.api.schemas.base import page
-from app.api.schemas.keys import SCOPES, KeyIn, KeyIssued, KeyOut, KeyPage, KeyRef, MeOut, RotationIn, WorkspaceRef
+from app.api.schemas.keys import (
+    SCOPES,
+    KeyIn,
+    KeyIssued,
+    KeyOut,
+    KeyPage,
+    KeyPatch,
+    KeyRef,
+    MeOut,
+    RotationIn,
+    WorkspaceRef,
+)
 from app.domain import ids
 from app.domain.cursors import InvalidCursor
 from app.domain.keys import ExpiryInThePast, KeyRevoked, UnknownKey
@@ -21,7 +32,7 @@ router = Router("keys")
 KeyPath = Annotated[str, Path(description="The key's id.", examples=["key_0190f3c2a1b27c3d8e4f5a6b7c8d9e0f"])]
 LINKS = {
     name: {"operationId": name, "parameters": {"key": "$response.body#/id"}}
-    for name in ("getKey", "rotateKey", "revokeKey")
+    for name in ("getKey", "updateKey", "rotateKey", "revokeKey")
 }
 
 
@@ -49,6 +60,8 @@ async def create_key(body: KeyIn, caller: Admin, tx: Tx, state: Services, now: N
         expires_at=body.expires_at,
         now=now,
     )
+    chosen = {"requests_per_minute": body.requests_per_minute, "ingest_mode": body.ingest_mode}
+    await keys.change(tx, caller.workspace_id, issued.key.id, chosen)
     return KeyIssued.of(issued.key, issued.text)
 
 
@@ -65,6 +78,14 @@ async def list_keys(caller: Admin, tx: Tx, paging: Paged) -> KeyPage:
 async def get_key(key: KeyPath, caller: Admin, tx: Tx) -> KeyOut:
     """One key, without its secret."""
     return KeyOut.model_validate(await keys.find(tx, caller.workspace_id, _id(key)))
+
+
+@router.patch("/keys/{key}", operation_id="updateKey", responses=problems(UnknownKey, KeyRevoked))
+async def update_key(key: KeyPath, body: KeyPatch, caller: Admin, tx: Tx, state: Services) -> KeyOut:
+    """Rename a key, give it a rate of its own, or change how it takes data in; effective within five seconds."""
+    changed = await keys.change(tx, caller.workspace_id, _id(key), body.changes())
+    state.callers.forget()
+    return KeyOut.model_validate(changed)
 
 
 @router.post("/keys/{key}/rotate", operation_id="rotateKey", responses=problems(UnknownKey, KeyRevoked))

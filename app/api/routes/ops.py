@@ -8,7 +8,7 @@ from fastapi import APIRouter, Response
 from app.api.deps import Services
 from app.api.metrics import CONTENT_TYPE
 from app.api.schemas.ops import Health, Readiness
-from app.db import jobs
+from app.db import inbox, jobs
 from app.domain.errors import Unavailable
 from app.services import readiness
 
@@ -55,4 +55,5 @@ async def get_metrics(state: Services) -> Response:
         with suppress(Unavailable):
             async with state.database.pump_transaction() as db:
                 state.metrics.set_backlog(await jobs.depths(db))
+                state.metrics.set_inbox(await inbox.depth_of_all(db))
     return Response(state.metrics.page(), media_type=CONTENT_TYPE)

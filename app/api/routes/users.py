@@ -37,19 +37,19 @@ def shown(row: Mapping[str, Any]) -> UserOut:
 async def _detail(db: Session, caller: Caller, ref: str) -> UserDetail:
     row = await users.show(db, caller.workspace_id, ref)
     accounts = await users.accounts_of(db, caller.workspace_id, row["id"])
-    fields = {**_fields(row), "accounts": [dict(account) for account in accounts]}
+    organizations = await users.organizations_of(db, caller.workspace_id, row["id"])
+    fields = {**_fields(row), "accounts": [dict(one) for one in accounts], "organizations": organizations}
     return UserDetail.model_validate(fields, extra="ignore")
 
 
 @router.post("/users", operation_id="upsertUser", responses=problems(*single.REFUSALS))
 async def upsert_user(body: UserIn, caller: Sender, state: Services) -> UserRecorded:
-    """Create a user, or merge traits into the one you know by this id; and link them to accounts.
+    """Create a user, or merge traits into the one you know by this id; link them to accounts and organizations.
 
     The traits `name`, `email` and `createdAt` (the join date) feed the columns of the same meaning.
     """
-    done = await single.record(
-        state, caller, body, lambda at, skew: body.messages(body.external_id, tuple(body.accounts), at, skew)
-    )
+    names = body.external_id, tuple(body.accounts), tuple(body.organizations)
+    done = await single.record(state, caller, body, lambda at, skew: body.messages(*names, at, skew))
     async with state.database.transaction(caller.workspace_id) as db:
         user = await _detail(db, caller, body.external_id)
     return UserRecorded(status=done.status, message_id=done.message_id, user=user)

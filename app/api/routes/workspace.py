@@ -5,7 +5,7 @@ from app.api.problems import problems
 from app.api.routing import Router
 from app.api.schemas.workspace import WorkspaceDeletion, WorkspaceOut, WorkspacePatch
 from app.services import workspaces
-from app.services.workspaces import Changes, SlugMismatch
+from app.services.workspaces import Changes, Retention, SlugMismatch
 
 router = Router("workspace")
 
@@ -19,7 +19,8 @@ async def get_workspace(caller: Reader, tx: Tx) -> WorkspaceOut:
 @router.patch("/workspace", operation_id="updateWorkspace")
 async def update_workspace(body: WorkspacePatch, caller: Admin, tx: Tx, now: Now) -> WorkspaceOut:
     """Change settings. Accounts already stored are brought in line in the background; see the reprocessings."""
-    changes = Changes(body.name, body.owner_default_policy, body.conversation_tracking)
+    retention: Retention = body.event_retention_days if "event_retention_days" in body.model_fields_set else "unchanged"
+    changes = Changes(body.name, body.owner_default_policy, body.conversation_tracking, retention)
     return WorkspaceOut.model_validate(await workspaces.change(tx, caller.workspace_id, changes, now=now))
 
 

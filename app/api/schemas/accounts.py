@@ -13,6 +13,7 @@ from app.intake.items import AccountFields, ExternalId
 AccountId = Annotated[UUID, WireId("acc")]
 UserId = Annotated[UUID, WireId("usr")]
 MemberId = Annotated[UUID, WireId("mem")]
+OrganizationId = Annotated[UUID, WireId("org")]
 
 Money = Annotated[Decimal, PlainSerializer(float, return_type=float)]
 
@@ -46,6 +47,14 @@ class MemberRef(Wire):
     email: str
 
 
+class OrganizationBrief(Wire):
+    """An organization, in short."""
+
+    id: OrganizationId
+    external_id: str
+    name: str | None
+
+
 class AccountOut(Wire):
     """An account with what Steward derived about it. `evaluatedAt` says how fresh the derived part is."""
 
@@ -63,6 +72,7 @@ class AccountOut(Wire):
     owner_state: Literal["none", "resolved", "pending"]
     csm: MemberRef | None
     account_executive: MemberRef | None
+    organization: OrganizationBrief | None = Field(description="The organization it belongs to now.")
     created_at: Instant
     updated_at: Instant
     evaluated_at: Instant | None

@@ -16,6 +16,7 @@ class StoredEvent(Wire):
     event: str
     account_id: str | None
     user_id: str | None
+    organization_id: str | None
     properties: dict[str, Any]
     occurred_at: Instant
     received_at: Instant

@@ -1,11 +1,12 @@
 """The wire contract of API keys."""
 
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 from uuid import UUID
 
 from pydantic import ConfigDict, Field, field_validator
 
 from app.api.schemas.base import Instant, Name, Page, WireId
+from app.domain.keys import IngestMode
 from app.domain.models import ApiKey
 from app.domain.wire import Wire
 
@@ -19,6 +20,14 @@ Scopes = Annotated[
 ]
 
 
+PerMinute = Annotated[int, Field(ge=1, le=100_000_000)]
+RATE: Final = "How many requests a minute this key may send; null: as many as the installation allows any key."
+MODE: Final = (
+    "`direct`: what is sent is processed before it is acknowledged. `inbox`: it is read, stored and acknowledged, "
+    "and processed within seconds; for bursts that must not wait. `GET /api/v1/ingestion` shows the lag."
+)
+
+
 class KeyIn(Wire):
     """What a new key is called and may do."""
 
@@ -27,6 +36,8 @@ class KeyIn(Wire):
     name: Name
     scopes: Scopes
     expires_at: Instant | None = Field(None, description="When it stops working by itself; null: never.")
+    requests_per_minute: PerMinute | None = Field(None, description=RATE)
+    ingest_mode: IngestMode = Field("direct", description=MODE)
 
     @field_validator("scopes")
     @classmethod
@@ -34,6 +45,21 @@ class KeyIn(Wire):
         if len(set(scopes)) != len(scopes):
             raise ValueError("must not name a scope twice")
         return scopes
+
+
+class KeyPatch(Wire):
+    """What to change; what is left out stays. Every process knows within five seconds."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"requestsPerMinute": 600}]})
+
+    name: Name | None = None
+    requests_per_minute: PerMinute | None = Field(None, description=RATE)
+    ingest_mode: IngestMode | None = Field(None, description=MODE)
+
+    def changes(self) -> dict[str, Any]:
+        """What was named: null takes a rate away, and means nothing elsewhere."""
+        named = self.model_dump(exclude_unset=True)
+        return {name: value for name, value in named.items() if value is not None or name == "requests_per_minute"}
 
 
 class KeyOut(Wire):
@@ -48,6 +74,8 @@ class KeyOut(Wire):
     expires_at: Instant | None
     revoked_at: Instant | None = Field(description="Since when no secret of this key works.")
     last_used_at: Instant | None = Field(description="To the minute.")
+    requests_per_minute: int | None = Field(description=RATE)
+    ingest_mode: IngestMode = Field(description=MODE)
 
 
 class KeyIssued(KeyOut):

@@ -4,18 +4,23 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from app.api.schemas.accounts import AccountBrief, UserId
+from app.api.schemas.accounts import AccountBrief, OrganizationBrief, UserId
 from app.api.schemas.base import Instant, Page
 from app.domain.wire import Wire
 from app.intake.items import MOST_ACCOUNTS, ExternalId, UserFields
 
 
 class UserIn(UserFields):
-    """What you know of a user. They are created when they are new, and so are the accounts named here."""
+    """What you know of a user. They are created when new, and so are the accounts and organizations named here."""
 
     external_id: ExternalId = Field(description="Your own id of the user.")
     accounts: list[ExternalId] = Field(
         default_factory=list, max_length=MOST_ACCOUNTS, description="Your ids of the accounts the user belongs to."
+    )
+    organizations: list[ExternalId] = Field(
+        default_factory=list,
+        max_length=MOST_ACCOUNTS,
+        description="Your ids of the organizations the user belongs to itself.",
     )
 
     model_config = ConfigDict(
@@ -43,9 +48,10 @@ class UserOut(Wire):
 
 
 class UserDetail(UserOut):
-    """A user with the accounts they belong to (the first 200)."""
+    """A user with the accounts they belong to (the first 200), and the organizations they were linked to by name."""
 
     accounts: list[AccountBrief]
+    organizations: list[OrganizationBrief]
 
 
 class UserRecorded(Wire):

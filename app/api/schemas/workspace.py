@@ -23,6 +23,9 @@ class WorkspaceOut(Wire):
     conversation_tracking: bool = Field(
         description="Whether `$message.received` and `$message.sent` events show in the facts about owners."
     )
+    event_retention_days: int | None = Field(
+        description="Events older than this are deleted, whatever comes of them stays; null: none are for their age."
+    )
     created_at: Instant
 
 
@@ -34,6 +37,9 @@ class WorkspacePatch(Wire):
     name: Name | None = None
     owner_default_policy: Policy | None = None
     conversation_tracking: bool | None = None
+    event_retention_days: int | None = Field(
+        None, ge=1, le=36_500, description="Delete events older than this, from now on; null: none for their age."
+    )
 
 
 class WorkspaceDeletion(Wire):

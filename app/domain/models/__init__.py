@@ -10,12 +10,16 @@ from app.domain.models.accounts import (
     OwnerClaim,
 )
 from app.domain.models.base import Base
-from app.domain.models.erasures import Suppression
+from app.domain.models.erasures import Erasure, Suppression
 from app.domain.models.events import Event, MessageReceipt
+from app.domain.models.imports import Import, ImportFault, ImportPart
+from app.domain.models.inbox import Parcel
 from app.domain.models.indicators import Alert, Indicator
 from app.domain.models.jobs import Job, Reprocessing
 from app.domain.models.keys import ApiKey, KeySecret
+from app.domain.models.organizations import AccountParent, Affiliation, CustomInstance, Organization
 from app.domain.models.outbound import Delivery, DeliveryAttempt, WebhookEndpoint
+from app.domain.models.rejections import RejectedCount, RejectedMessage, RejectedTotal
 from app.domain.models.users import Membership, User, UserActivity, UserDay
 from app.domain.models.workspaces import KeyRole, Member, TraitMapping, Workspace
 
@@ -23,13 +27,20 @@ __all__ = [
     "Account",
     "AccountActivity",
     "AccountFacts",
+    "AccountParent",
+    "Affiliation",
     "Alert",
     "ApiKey",
     "Base",
+    "CustomInstance",
     "Delivery",
     "DeliveryAttempt",
     "DirtyAccount",
+    "Erasure",
     "Event",
+    "Import",
+    "ImportFault",
+    "ImportPart",
     "Indicator",
     "Job",
     "KeyRole",
@@ -37,9 +48,14 @@ __all__ = [
     "Member",
     "Membership",
     "MessageReceipt",
+    "Organization",
     "OwnerChange",
     "OwnerChoice",
     "OwnerClaim",
+    "Parcel",
+    "RejectedCount",
+    "RejectedMessage",
+    "RejectedTotal",
     "Reprocessing",
     "Suppression",
     "TraitMapping",

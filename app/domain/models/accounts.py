@@ -75,6 +75,7 @@ class AccountFacts(Base):
     events: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     csm_id: Mapped[Ref | None]
     account_executive_id: Mapped[Ref | None]
+    organization_external_id: Mapped[str | None] = mapped_column(Text)
     owner_state: Mapped[Str] = mapped_column(server_default="none")
     owner_source: Mapped[str | None] = mapped_column(Text)
     owner_pending: Mapped[str | None] = mapped_column(Text)

@@ -23,6 +23,7 @@ class Event(Base):
     id: Mapped[Key]
     account_id: Mapped[UUID | None] = mapped_column(Uuid)
     user_id: Mapped[UUID | None] = mapped_column(Uuid)
+    organization_id: Mapped[UUID | None] = mapped_column(Uuid)
     name: Mapped[Str]
     properties: Mapped[Json] = mapped_column(server_default=text("'{}'"))
     received_at: Mapped[Made]

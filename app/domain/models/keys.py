@@ -22,6 +22,8 @@ class ApiKey(Base):
     expires_at: Mapped[At | None]
     revoked_at: Mapped[At | None]
     last_used_at: Mapped[At | None]
+    requests_per_minute: Mapped[int | None]
+    ingest_mode: Mapped[Str] = mapped_column(server_default="direct")
 
 
 class KeySecret(Base):
@@ -38,3 +40,5 @@ class KeySecret(Base):
     key_id: Mapped[Ref]
     scopes: Mapped[list[str]] = mapped_column(ARRAY(Text))
     expires_at: Mapped[At | None]
+    requests_per_minute: Mapped[int | None]
+    ingest_mode: Mapped[Str] = mapped_column(server_default="direct")

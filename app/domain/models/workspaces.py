@@ -25,6 +25,8 @@ class Workspace(Base):
     created_at: Mapped[Made]
     erasures: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     """How often anything was deleted or released: what processes remember of ids holds as long as this stays."""
+    event_retention_days: Mapped[int | None]
+    """How long events are kept; null: as long as the installation keeps them."""
 
 
 class TraitMapping(Base):

@@ -1,0 +1,74 @@
+"""What the gate demands of a request, by the first segment of its path: one table, one line per surface.
+
+A route finds its lane with `lanes.of(scope)`; its body arrives decompressed, in one piece, within `lane.bounds(…)`
+and with a caller in `scope["steward.caller"]`. Which types of content, credentials and sizes a surface takes is said
+here and nowhere else; what a body says is its dialect's business.
+"""
+
+from collections.abc import Mapping, MutableMapping
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+from app.settings import Settings
+
+ASK: Final = "Send the key as `Authorization: Bearer stw_…`."
+RATIO: Final = 100
+
+
+class Bounds(NamedTuple):
+    """How much a body may have, in bytes: as sent, and without its compression."""
+
+    sent: int
+    plain: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """One surface. What is left at its default is how our own API is held."""
+
+    first: str  # segment of the path
+    json_only: bool = True  # whether Content-Type must say JSON; SDKs that send JSON call it text, a form, or nothing
+    ratio: int | None = RATIO  # decompressed at most so many times what was sent
+    tracking: bool = False  # whether bodies may be as large as SDKs make them
+    forgives_slash: bool = False  # whether a slash at the path's end is ignored: a 404 or redirect loses data there
+    key_in_body: bool = False  # whether `writeKey` in the body opens what no header opened
+    cors: bool = False  # whether browsers of any site post here
+    missing: str = ASK  # what a request without a key is told
+    error_is_text: bool = False  # whether `error` in a problem is a sentence, as clients of that surface expect
+
+    def bounds(self, settings: Settings) -> Bounds:
+        """How large bodies may be on this lane."""
+        if self.tracking:
+            return Bounds(settings.tracking_body_bytes, settings.tracking_body_bytes)
+        return Bounds(settings.max_body_bytes, settings.max_decompressed_bytes)
+
+
+OWN: Final = Lane("api")
+FILES: Final = Lane("api", json_only=False)  # parts of files, which are what they are
+TRACKING: Final = Lane(
+    "v1", json_only=False, ratio=None, tracking=True, forgives_slash=True, key_in_body=True, cors=True
+)
+RUDDERSTACK: Final = Lane("rudderstack", json_only=False, ratio=None, tracking=True, forgives_slash=True)
+ANALYTICS: Final = Lane(
+    "analytics",
+    json_only=False,
+    ratio=None,
+    tracking=True,
+    forgives_slash=True,
+    missing="Authorization header not present.",
+    error_is_text=True,
+)
+LANES: Final[Mapping[str, Lane]] = {lane.first: lane for lane in (OWN, TRACKING, RUDDERSTACK, ANALYTICS)}
+
+
+def lane_of(path: str) -> Lane | None:
+    """The lane a path belongs to; None where no key is asked for."""
+    if path.startswith("/api/v1/imports/") and "/parts/" in path:
+        return FILES
+    return LANES.get(path[1:].partition("/")[0])
+
+
+def of(scope: MutableMapping[str, Any]) -> Lane | None:
+    """The lane of a request that passed the gate."""
+    lane: Lane | None = scope.get("steward.lane")
+    return lane

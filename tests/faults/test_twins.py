@@ -59,7 +59,9 @@ class Crowd:
         limits = httpx.Limits(max_connections=1)
         async with httpx.AsyncClient(base_url=self._world.api, trust_env=False, timeout=30, limits=limits) as client:
             for workspace, spoken, messages in self._requests:
-                await self._tell(client, TONGUES[spoken], self._stage.keys[workspace], messages)
+                results = await self._tell(client, TONGUES[spoken], self._stage.keys[workspace], messages)
+                if workspace not in self._stage.inboxes:  # whose answer cannot know a twin yet
+                    self.verdicts.update(results)
 
     async def _tell(self, client, tongue, key, messages):
         headers = {"authorization": tongue.authorization(key)}
@@ -69,7 +71,7 @@ class Crowd:
             if answer.status_code not in (429, 503):
                 break
             await asyncio.sleep(float(answer.headers["retry-after"]))
-        self.verdicts.update(answer.json().get("results", ()))
+        return answer.json().get("results", ())
 
 
 def test_twins_at_once_in_any_order_and_dialect_count_once(capsys):
@@ -88,7 +90,8 @@ def test_twins_at_once_in_any_order_and_dialect_count_once(capsys):
     with capsys.disabled():
         print(f"\nseed {campaign.SEED}: {len(told.messages)} messages told {copies} times: {dict(crowd.verdicts)}")
     assert report.faultless, str(report)
-    assert crowd.verdicts["accepted"] <= len(told.messages)
+    at_once = [message_id for workspace, message_id in told.messages if workspace not in stage.inboxes]
+    assert crowd.verdicts["accepted"] <= len(at_once)
     assert set(crowd.verdicts) == FINE
 
 

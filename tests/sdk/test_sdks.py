@@ -43,7 +43,7 @@ COUNTED = "select coalesce(sum(events), 0)::int from account_activity where work
 def served():
     """`steward serve` as a process of its own, and a stage with a workspace for each SDK."""
     with campaign.place() as folder, World(folder / "world", seed=SEED) as world:
-        stage = asyncio.run(campaign.prepare(world, count=2))
+        stage = asyncio.run(campaign.prepare(world, count=3))  # every second key writes to an inbox
         world.start("api")
         yield world, stage
 
@@ -80,9 +80,9 @@ def test_what_the_node_sdk_sends_over_a_bad_road_is_stored_once(served, calls, n
     world, stage = served
 
     def command(url):
-        return ["node", str(HERE / "send.mjs"), str(node_folder), url, stage.keys[1], str(path)]
+        return ["node", str(HERE / "send.mjs"), str(node_folder), url, stage.keys[2], str(path)]
 
-    send(world, command, made, stage.ids[1])
+    send(world, command, made, stage.ids[2])
 
 
 def send(world, command, made, workspace):

@@ -123,10 +123,12 @@ async def copy(database: Database, batches: list[list[tuple[object, ...]]], *, r
             driver = (await connection.get_raw_connection()).driver_connection
             assert driver is not None
             for batch, taken in feed:
+                if not taken:
+                    await driver.copy_records_to_table("events", records=batch, columns=COLUMNS)
+                    continue
                 async with driver.transaction():
                     await driver.copy_records_to_table("events", records=batch, columns=COLUMNS)
-                    if taken:
-                        await driver.copy_records_to_table("message_receipts", records=taken, columns=RECEIPTS)
+                    await driver.copy_records_to_table("message_receipts", records=taken, columns=RECEIPTS)
 
     began = time.perf_counter()
     await asyncio.gather(*(one() for _ in range(COPIERS)))
@@ -196,7 +198,7 @@ async def measure(url: str, *, quick: bool) -> None:
 
         async def load(name: str, port: int, requests: list[bytes], messages: int, connections: int) -> None:
             done = await support.post_all(port, requests, connections=connections)
-            assert set(done.statuses) == {202}, done.statuses
+            assert set(done.statuses) <= {200, 202}, done.statuses
             rates[name].append(len(requests) * messages / done.seconds)
             p99[name].append(done.quantile(0.99) * 1000)
 

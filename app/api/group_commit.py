@@ -1,7 +1,7 @@
-"""Two flushes at a time per workspace: requests that arrive while they run share the next transaction.
+"""Three flushes at a time per workspace: requests that arrive while they run share the next transaction.
 
-Two, so that one is prepared here while the other runs in PostgreSQL; order between them does not matter (see
-`domain.folding`), and both write in the order of keys, so they wait for each other rather than deadlock.
+Three, so that one is prepared here while two run in PostgreSQL; order between them does not matter (see
+`domain.folding`), and all write in the order of keys, so they wait for each other rather than deadlock.
 
 A door: it opens and ends the flush's transaction. Nobody is answered before their own transaction has committed.
 """
@@ -12,18 +12,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
-from zlib import crc32
 
 from app.db.base import Database, has_no_parent, may_run_again
 from app.domain.errors import Unavailable
 from app.domain.keys import InvalidKey
 from app.domain.memory import Memory
-from app.domain.messages import ACCEPTED, Envelope, EventMessage, Verdict
+from app.domain.messages import Envelope, Verdict
 from app.services import ingest
 
-FLUSHERS = 2
-SHARES = 2  # transactions a large flush is written in
-WORTH_SHARING = 100  # messages
+FLUSHERS = 3
 MOST_MESSAGES = 1_000  # in one transaction
 MOST_WAITING = 20_000  # messages waiting for one workspace before senders are asked to come back
 TRIES = 4
@@ -100,7 +97,7 @@ class GroupCommit:
 
     async def _flush(self, workspace_id: UUID, group: list[_Request]) -> None:
         try:
-            verdicts = await self._commit_shares(workspace_id, [e for request in group for e in request.envelopes])
+            verdicts = await self._commit(workspace_id, [e for request in group for e in request.envelopes])
         except Exception as error:  # noqa: BLE001 - whatever went wrong is the answer to somebody's request
             await self._part(workspace_id, group, error)
             return
@@ -120,27 +117,7 @@ class GroupCommit:
         for request in group:
             await self._flush(workspace_id, [request])
 
-    async def _commit_shares(self, workspace_id: UUID, envelopes: Sequence[Envelope]) -> list[Verdict]:
-        """Large flushes go to PostgreSQL as two transactions over different accounts, which two cores can write.
-
-        Not where one that is stored and repeated beside another that failed would count twice.
-        """
-        if len(envelopes) < WORTH_SHARING or any(map(_counts_twice, envelopes)):
-            return await self._commit(workspace_id, envelopes)
-        shares = _shares(envelopes)
-        commits = (self._commit(workspace_id, [envelopes[position] for position in share]) for share in shares)
-        done = await asyncio.gather(*commits, return_exceptions=True)  # none is left running when one fails
-        verdicts: list[Verdict] = [ACCEPTED] * len(envelopes)
-        for share, found in zip(shares, done, strict=True):
-            if isinstance(found, BaseException):
-                raise found
-            for position, verdict in zip(share, found, strict=True):
-                verdicts[position] = verdict
-        return verdicts
-
     async def _commit(self, workspace_id: UUID, envelopes: Sequence[Envelope]) -> list[Verdict]:
-        if not envelopes:
-            return []
         for attempt in range(1, TRIES + 1):
             try:
                 async with self._database.transaction(workspace_id) as db:
@@ -157,22 +134,6 @@ class GroupCommit:
                 self._memory.learn(workspace_id, recorded.batch)
                 return recorded.verdicts
         raise AssertionError("unreachable")
-
-
-def _counts_twice(envelope: Envelope) -> bool:
-    return envelope.message_id is None and any(isinstance(message, EventMessage) for message in envelope.messages)
-
-
-def _shares(envelopes: Sequence[Envelope]) -> list[list[int]]:
-    """Positions by subject; messages under one id stay together, so that the first of them is the one that counts."""
-    shares: list[list[int]] = [[] for _ in range(SHARES)]
-    chosen: dict[str, int] = {}
-    for position, envelope in enumerate(envelopes):
-        share = crc32(envelope.messages[0].subject.encode()) % SHARES
-        if envelope.message_id is not None:
-            share = chosen.setdefault(envelope.message_id, share)
-        shares[share].append(position)
-    return shares
 
 
 def _answer(request: _Request, answer: list[Verdict] | Exception) -> None:

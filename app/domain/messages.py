@@ -30,11 +30,6 @@ class AccountMessage:
     account: str
     traits: Traits
 
-    @property
-    def subject(self) -> str:
-        """What the message is mostly about: messages about one thing are best stored together."""
-        return self.account
-
 
 @dataclass(slots=True)
 class UserMessage:
@@ -45,11 +40,6 @@ class UserMessage:
     accounts: tuple[str, ...]
     traits: Traits
     organizations: tuple[str, ...] = ()
-
-    @property
-    def subject(self) -> str:
-        """The first account, as the user's events will name it; else the user."""
-        return self.accounts[0] if self.accounts else self.user
 
 
 @dataclass(slots=True)
@@ -67,11 +57,6 @@ class EventMessage:
     organization: str | None = None
     usual_account: bool = False
 
-    @property
-    def subject(self) -> str:
-        """The account; else the user; else the organization."""
-        return self.account or self.user or self.organization or ""
-
 
 @dataclass(slots=True)
 class UnlinkMessage:
@@ -80,11 +65,6 @@ class UnlinkMessage:
     at: datetime
     account: str
     user: str
-
-    @property
-    def subject(self) -> str:
-        """The account."""
-        return self.account
 
 
 @dataclass(slots=True)
@@ -95,11 +75,6 @@ class OrganizationMessage:
     organization: str
     traits: Traits
 
-    @property
-    def subject(self) -> str:
-        """The organization."""
-        return self.organization
-
 
 @dataclass(slots=True)
 class ParentMessage:
@@ -108,11 +83,6 @@ class ParentMessage:
     at: datetime
     account: str
     organization: str | None
-
-    @property
-    def subject(self) -> str:
-        """The account."""
-        return self.account
 
 
 @dataclass(slots=True)
@@ -126,11 +96,6 @@ class InstanceMessage:
     account: str | None
     organization: str | None
     traits: Traits
-
-    @property
-    def subject(self) -> str:
-        """The account; else the organization; else the instance."""
-        return self.account or self.organization or self.instance
 
 
 Message = (

@@ -1,47 +1,56 @@
-"""Sharing a flush between two transactions never makes one message count twice."""
+"""Requests that wait together are stored together; what fails together is tried apart."""
 
+import asyncio
 from datetime import UTC, datetime
-from uuid import uuid4
 
 import pytest
 
 from app.api import group_commit
-from app.api.group_commit import WORTH_SHARING, GroupCommit, Overloaded
+from app.api.group_commit import FLUSHERS, GroupCommit, Overloaded
 from app.db import base
 from app.domain.memory import Memory
-from app.domain.messages import ACCEPTED, AccountMessage, Envelope, EventMessage
+from app.domain.messages import ACCEPTED, Envelope, EventMessage
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
+REQUESTS = 40
 
 
-def events(*, named):
-    return [
-        Envelope((EventMessage(NOW, "Signed In", f"account-{n}", None, b"{}"),), f"e-{n}" if named else None, n)
-        for n in range(WORTH_SHARING)
-    ]
+def event(number):
+    return Envelope((EventMessage(NOW, "Signed In", f"account-{number}", None, b"{}"),), f"e-{number}", number)
 
 
-def accounts():
-    return [Envelope((AccountMessage(NOW, f"account-{n}", {}),), None, n) for n in range(WORTH_SHARING)]
+async def test_requests_that_wait_share_a_transaction_and_each_gets_its_own_answer(database, workspace, monkeypatch):
+    real, sizes = group_commit.ingest.record, []
 
+    async def counted(db, workspace_id, envelopes, memory, *, now):
+        sizes.append(len(envelopes))
+        return await real(db, workspace_id, envelopes, memory, now=now)
 
-@pytest.mark.parametrize(
-    ("envelopes", "transactions"), [(events(named=True), 2), (events(named=False), 1), (accounts(), 2)]
-)
-async def test_events_without_an_id_share_no_flush(database, monkeypatch, envelopes, transactions):
-    written = []
-
-    async def commit(_self, _workspace_id, some):
-        written.append(len(some))
-        return [ACCEPTED] * len(some)
-
-    monkeypatch.setattr(GroupCommit, "_commit", commit)
+    monkeypatch.setattr(group_commit.ingest, "record", counted)
     commits = GroupCommit(database, Memory(), now=lambda: NOW, wake=lambda: None)
-    verdicts = await commits.record(uuid4(), envelopes)
+    answers = await asyncio.gather(*(commits.record(workspace, [event(n), event(n)]) for n in range(REQUESTS)))
 
-    assert verdicts == [ACCEPTED] * WORTH_SHARING
-    assert len(written) == transactions
-    assert sum(written) == WORTH_SHARING
+    assert [[verdict.status for verdict in answer] for answer in answers] == [["accepted", "duplicate"]] * REQUESTS
+    assert sum(sizes) == 2 * REQUESTS
+    assert len(sizes) <= FLUSHERS + 2
+
+
+async def test_the_poison_of_one_request_is_that_requests_alone(database, workspace, monkeypatch):
+    real = group_commit.ingest.record
+
+    async def choosy(db, workspace_id, envelopes, memory, *, now):
+        if any(envelope.message_id == "e-7" for envelope in envelopes):
+            raise ValueError("poison")
+        return await real(db, workspace_id, envelopes, memory, now=now)
+
+    monkeypatch.setattr(group_commit.ingest, "record", choosy)
+    commits = GroupCommit(database, Memory(), now=lambda: NOW, wake=lambda: None)
+    answers = await asyncio.gather(
+        *(commits.record(workspace, [event(n)]) for n in range(REQUESTS)), return_exceptions=True
+    )
+
+    assert isinstance(answers[7], ValueError)
+    assert [answer for n, answer in enumerate(answers) if n != 7] == [[ACCEPTED]] * (REQUESTS - 1)
 
 
 async def test_a_race_lost_again_and_again_is_the_senders_to_repeat(database, workspace, monkeypatch):
@@ -55,4 +64,4 @@ async def test_a_race_lost_again_and_again_is_the_senders_to_repeat(database, wo
     monkeypatch.setattr(group_commit.ingest, "record", loses)
     commits = GroupCommit(database, Memory(), now=lambda: NOW, wake=lambda: None)
     with pytest.raises(Overloaded):
-        await commits.record(workspace, events(named=True)[:1])
+        await commits.record(workspace, [event(1)])

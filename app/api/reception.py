@@ -27,7 +27,8 @@ class Reception:
         When this returns, what was accepted is committed, and what was refused is kept with the reason. `directly`
         applies it now whatever the key's mode, for answers that show what was stored.
         """
-        recorded = await self._record(caller, taken, directly=directly) if taken.envelopes else []
+        with self._shelf.room(caller.workspace_id, len(taken.refused)):
+            recorded = await self._record(caller, taken, directly=directly) if taken.envelopes else []
         refusals = list(_refusals(caller, source, taken, recorded))
         if refusals:
             await self._shelf.keep(caller.workspace_id, refusals)

@@ -5,8 +5,9 @@ then share the next: a flood of them takes one connection of the pool, and its o
 """
 
 import asyncio
-from collections import defaultdict, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -18,7 +19,7 @@ from app.api.group_commit import GroupCommit, Overloaded
 from app.db.base import Database, has_no_parent, may_run_again
 from app.db.rejections import Settled
 from app.domain.errors import DomainError, Rejected
-from app.domain.keys import InvalidKey
+from app.domain.keys import InvalidKey, redact
 from app.domain.messages import Envelope, Verdict
 from app.domain.rejections import Bounds, Refusal, Wanted
 from app.intake.dialects import read_again
@@ -26,7 +27,7 @@ from app.services import rejections
 from app.settings import Settings
 
 MOST_AT_ONCE = 1_000  # items in one transaction, though a request's own stay together
-MOST_WAITING = 5_000  # items of one workspace
+MOST_WAITING = 5_000  # items of one workspace, unless a single request has more
 TRIES = 4
 
 
@@ -64,12 +65,33 @@ class Shelf:
         self._suppression_key = suppression_key
         self._now = now
         self._lines: defaultdict[UUID, _Line] = defaultdict(_Line)
+        self._held = Counter[UUID]()
+
+    @contextmanager
+    def room(self, workspace_id: UUID, items: int) -> Iterator[None]:
+        """Hold room for items until they are handed to `keep`, at once after this.
+
+        Raises `Overloaded` when there is none: before anything of their request is committed, since what carries no id
+        would be taken again with it. Where nothing else waits, there is room for any number.
+        """
+        line = self._lines.get(workspace_id)
+        waiting = self._held[workspace_id] + (line.items if line is not None else 0)
+        if waiting and waiting + items > MOST_WAITING:
+            raise Overloaded("Too many refused messages are waiting for this workspace.", retry_after=1)
+        self._held[workspace_id] += items
+        try:
+            yield
+        finally:
+            self._held[workspace_id] -= items
+            if not self._held[workspace_id]:
+                del self._held[workspace_id]
 
     async def keep(self, workspace_id: UUID, refusals: Sequence[Refusal]) -> None:
-        """Put items aside; when this returns they are on disk. Raises `Unavailable` when they could not be."""
+        """Put items aside; when this returns they are on disk. Raises `Unavailable` when they could not be.
+
+        However many wait: `room` was asked first.
+        """
         line = self._lines[workspace_id]
-        if line.items + len(refusals) > MOST_WAITING:
-            raise Overloaded("Too many refused messages are waiting for this workspace.", retry_after=1)
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         line.waiting.append((refusals, done))
         line.items += len(refusals)
@@ -176,7 +198,8 @@ class Shelf:
 
 
 def _why(error: DomainError) -> tuple[str, str | None]:
-    return error.detail, error.context.get("pointer")
+    pointer = error.context.get("pointer")
+    return redact(error.detail), None if pointer is None else redact(pointer)
 
 
 def _settled(id_: UUID, verdict: Verdict) -> Settled:

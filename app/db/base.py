@@ -19,7 +19,7 @@ Session = AsyncSession
 
 ROLE = "steward_app"  # owns nothing, cannot step over row security; made by the first migration
 CONNECT_SECONDS = 5
-COMMAND_SECONDS = 60
+COMMAND_SECONDS = 90  # longer than any statement may take: PostgreSQL is to say so itself
 POOL_SECONDS = 2
 
 _ENTER = text("select set_config('steward.workspace', :workspace, true), set_config('role', :role, true)")
@@ -27,6 +27,7 @@ _ENTER_PUMP = text("select set_config('steward.pump', 'on', true), set_config('r
 
 _FREEZE = text("set transaction isolation level repeatable read, read only")
 
+TOO_SLOW, HELD = "57014", "55P03"  # a statement that took too long; a lock that did
 RETRY_WHOLE = {"40001", "40P01"}  # serialisation failure, deadlock: the transaction may simply be run again
 TRY_LATER = {
     "53100",
@@ -44,6 +45,12 @@ class DatabaseUnavailable(Unavailable):
     """The database cannot be reached right now."""
 
     code = "database_unavailable"
+
+
+class Orphaned(Exception):
+    """The workspace is gone: what was written last would belong to nobody."""
+
+    sqlstate = "23503"
 
 
 class Outpaced(Exception):
@@ -154,10 +161,17 @@ def is_outage(error: BaseException) -> bool:
 
 
 def is_away(error: Exception) -> bool:
-    """Whether the database itself is to blame for a failure; not when it answered that a statement takes too long."""
-    cause = error.__cause__
-    too_slow = isinstance(cause, DBAPIError) and sqlstate(cause) == "57014"
-    return isinstance(error, DatabaseUnavailable) and not too_slow
+    """Whether the database itself is to blame; not when it answered that a statement or a lock takes too long."""
+    return isinstance(error, DatabaseUnavailable) and _answer(error) not in {TOO_SLOW, HELD}
+
+
+def is_held(error: Exception) -> bool:
+    """Whether somebody else held the rows for too long: nothing is wrong with them, and others can have their turn."""
+    return isinstance(error, DatabaseUnavailable) and _answer(error) == HELD
+
+
+def _answer(error: Exception) -> str | None:
+    return None if error.__cause__ is None else sqlstate(error.__cause__)
 
 
 async def raw(session: Session) -> asyncpg.Connection:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Final, cast
 from uuid import UUID
 
-from sqlalchemy import Table, delete, insert, select, text, update
+from sqlalchemy import Table, delete, func, insert, select, text, update
 
 from app.db.base import Session, rows
 from app.domain import ids
@@ -308,9 +308,26 @@ async def rewrite_letters(db: Session, workspace_id: UUID, bodies: Mapping[UUID,
 
 
 async def has_parcels(db: Session, workspace_id: UUID, *, until: datetime) -> bool:
-    """Whether messages that were taken in until then wait to be applied."""
-    statement = "select exists (select from inbox where workspace_id = :workspace and received_at <= :until)"
+    """Whether messages that were taken in until then wait to be applied; those that failed are not waited for."""
+    statement = """
+        select exists (
+            select from inbox where workspace_id = :workspace and received_at <= :until and attempts = 0)
+        """
     return bool(await db.scalar(text(statement), {"workspace": workspace_id, "until": until}))
+
+
+async def failing_parcels(
+    db: Session, workspace_id: UUID, *, until: datetime, after: int, limit: int
+) -> Sequence[Mapping[str, Any]]:
+    """The next parcels taken in until then that could not be applied, locked."""
+    statement = """
+        select id, messages, attempts, parcel from inbox
+        where workspace_id = :workspace and received_at <= :until and attempts > 0 and id > :after
+        order by id limit :limit
+        for update
+        """
+    asked = {"workspace": workspace_id, "until": until, "after": after, "limit": limit}
+    return rows(await db.execute(text(statement), asked))
 
 
 async def delete_import_errors(db: Session, workspace_id: UUID, external_id: str) -> int:
@@ -384,8 +401,9 @@ def _one(workspace_id: UUID, erasure_id: UUID) -> Any:
 
 
 async def insert_new(db: Session, workspace_id: UUID, values: Mapping[str, Any]) -> None:
-    """Store a deletion that waits for its first step."""
-    await db.execute(insert(_TABLE).values(workspace_id=workspace_id, **values))
+    """Store a deletion that waits for its first step, asked for now by the clock that the inbox goes by too."""
+    requested_at = func.clock_timestamp()
+    await db.execute(insert(_TABLE).values(workspace_id=workspace_id, requested_at=requested_at, **values))
 
 
 async def latest(db: Session, workspace_id: UUID, disguise: bytes) -> Mapping[str, Any] | None:

@@ -13,7 +13,7 @@ from uuid import UUID
 
 import orjson
 
-from app.db.base import Outpaced, Session, raw
+from app.db.base import Orphaned, Outpaced, Session, raw
 from app.db.columns import pack, table
 from app.domain import ids
 from app.domain.folding import Fold, Party
@@ -216,7 +216,9 @@ async def receive(db: Session, workspace_id: UUID, hashes: Mapping[str, int], no
     row = await driver.fetchrow(_RECEIVE, workspace_id, pack((key, str(body)) for key, body in hashes.items()), now)
     old = await driver.fetch(_SEEN, workspace_id, row["repeated"]) if row["repeated"] else []
     seen = {found["message_hash"].hex: found["body_hash"] for found in old}
-    return Receipts(seen, row["owner_trait"], row["erasures"] or 0)
+    if row["erasures"] is None:
+        raise Orphaned("the workspace was deleted")
+    return Receipts(seen, row["owner_trait"], row["erasures"])
 
 
 async def homes(db: Session, workspace_id: UUID, users: Iterable[str]) -> dict[str, Home]:
@@ -250,7 +252,7 @@ async def apply(db: Session, workspace_id: UUID, batch: Fold, now: datetime) -> 
         list(names),
         "\x1e".join(batch.account_ids.values()),
     )
-    if (found or 0) != batch.erasures:
+    if found != batch.erasures:
         raise Outpaced("somebody was deleted while this batch waited for its turn")
     if batch.user_ids:
         await driver.execute(_MARK_OWNED, workspace_id, "\x1e".join(batch.user_ids.values()))

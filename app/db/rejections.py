@@ -12,7 +12,7 @@ from sqlalchemy import text
 from app.db.base import Session
 from app.domain import ids
 from app.domain.messages import Source
-from app.domain.rejections import LONG_ID, Bounds, Outcome, Refusal, needle
+from app.domain.rejections import LONG_ID, Bounds, Outcome, Refusal, needle, plain
 
 # The first lock is shared by all who write for a workspace and taken whole by its deletion (see `db.ingest`). The
 # second makes changes of the list one after another: bounds hold exactly, and no two of them deadlock.
@@ -140,7 +140,9 @@ _NAMING = text(
 select id from rejected_messages
 where workspace_id = :workspace and (
     not whole
-    or strpos(item, :quoted) > 0
+    or strpos(concat_ws(' ', item, detail), :quoted) > 0
+    or message_id = :plain
+    or :segment = any(string_to_array(pointer, '/'))
     or (:digits <> '' and item ~ :digits)
     or (:long <> '' and strpos(concat_ws(' ', item, message_id, pointer, detail), :long) > 0)
 )
@@ -242,6 +244,8 @@ async def forget(db: Session, workspace_id: UUID, external_id: str) -> int:
     values = {
         "workspace": workspace_id,
         "quoted": f'"{spelled}"',
+        "plain": plain(external_id),
+        "segment": plain(external_id.replace("~", "~0").replace("/", "~1")),
         "digits": rf"(^|[:,\[]){external_id}([],}}]|$)" if number else "",
         "long": spelled if len(external_id) >= LONG_ID else "",
     }

@@ -48,6 +48,15 @@ async def hold_senders(db: Session, workspace_id: UUID) -> None:
     await db.execute(text("select pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": str(workspace_id)})
 
 
+async def join_senders(db: Session, workspace_id: UUID) -> int:
+    """Share the lock that deletions take whole, before any row is locked; the workspace's count of erasures.
+
+    A transaction that locks rows first and shares the lock later is where a deletion cannot pass, nor it itself.
+    """
+    found = await db.scalar(text("select steward_join_senders(:workspace)"), {"workspace": workspace_id})
+    return int(found or 0)
+
+
 async def delete(db: Session, workspace_id: UUID) -> None:
     """Delete every row of the workspace, in one transaction that may take longer than others."""
     await db.execute(text("select set_config('statement_timeout', :limit, true)"), {"limit": f"{DELETE_SECONDS}s"})

@@ -2,15 +2,15 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
 
 from app.domain import ids
 from app.domain.errors import Conflict, NotFound
-from app.domain.messages import as_text
-from app.domain.suppression import Kind
+from app.domain.messages import Envelope, Message, as_text
+from app.domain.suppression import Kind, named_in, owner_named, without_owner
 
 
 class UnknownErasure(NotFound):
@@ -75,7 +75,9 @@ HOLDINGS: Final[Mapping[str, Holding]] = {
         _K, _K, "files until they are taken in or a week old; what they say of the deleted is dropped"
     ),
     "imports": Holding(_K, _K, "progress of imported files"),
-    "inbox": Holding(_S, _S, "messages not applied yet: within seconds they are, and those about the deleted dropped"),
+    "inbox": Holding(
+        _S, _S, "messages not applied yet: within seconds they are, or else looked through; those about the deleted go"
+    ),
     "indicators": Holding(_K, _K, "conditions as you wrote them"),
     "jobs": Holding(_K, _K, "ids of ours only: of letters, endpoints, files and deletions"),
     "key_roles": Holding(_K, _D, "who of your staff looks after the account"),
@@ -155,6 +157,22 @@ def redact(body: bytes, subject: Subject, owner_keys: set[str]) -> bytes:
     if isinstance(data.get("why"), list):
         data["why"] = [_unseen(one, subject) for one in data["why"]]
     return _json(letter).encode()
+
+
+def without(envelope: Envelope, subject: Subject, owner_keys: set[str]) -> Envelope | None:
+    """A message that waits, as it may stay: None if it names the subject, and without it where it is an owner trait."""
+    if any((subject.kind, subject.external_id) in named_in(message) for message in envelope.messages):
+        return None
+    if subject.kind == "account":
+        return envelope
+    return replace(envelope, messages=tuple(_unowned(message, subject, owner_keys) for message in envelope.messages))
+
+
+def _unowned(message: Message, subject: Subject, owner_keys: set[str]) -> Message:
+    for key in owner_keys:
+        if owner_named(message, key) == subject.external_id:
+            message = without_owner(message, key)
+    return message
 
 
 def _redact_traits(account: Any, subject: Subject, owner_keys: set[str]) -> None:

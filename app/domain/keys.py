@@ -17,6 +17,8 @@ RANDOM_DIGITS: Final = 30
 CHECK_DIGITS: Final = 6
 HINT_CHARACTERS: Final = 17  # brand, environment, type and the first four random digits
 LONGEST_OVERLAP: Final = timedelta(days=30)
+REDACTED: Final = "(API key)"
+"""What stands in the place of a secret, where a text is kept that somebody put one into."""
 USED_EVERY: Final = timedelta(minutes=1)
 """How coarse `last_used_at` is: at most one write per key in this time."""
 
@@ -120,6 +122,11 @@ def fingerprint(text: str) -> bytes:
 def hint(text: str) -> str:
     """What may be shown of a secret, to recognise it by."""
     return text[:HINT_CHARACTERS]
+
+
+def redact(text: str) -> str:
+    """The text without anything that looks like a secret of ours."""
+    return _SECRET.sub(REDACTED, text)
 
 
 def _kind(scopes: frozenset[str]) -> str:

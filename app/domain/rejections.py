@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 from uuid import UUID
 
 from app.domain.errors import Conflict, NotFound, Rejected
+from app.domain.keys import redact
 from app.domain.messages import Source
 
 MOST_BYTES: Final = 64 * 1024
@@ -18,6 +19,8 @@ LONGEST_DETAIL: Final = 500
 LONGEST_NAME: Final = 256
 LONG_ID: Final = 8
 """Characters from which on an id is looked for inside longer texts too."""
+MOST_IDS: Final = 200
+"""In one item; one with more might name anybody."""
 
 _SECRET: Final = frozenset({"writeKey", "write_key"})
 _RENEWED: Final = frozenset({"sentAt", "receivedAt", "_metadata"})
@@ -99,38 +102,70 @@ class Refusal:
     told: Any = field(compare=False, repr=False)
 
     @property
-    def names(self) -> set[str]:
-        """Every id in it, as far as can be told: whoever was deleted is not kept."""
-        return set(_ids(self.told))
+    def names(self) -> set[str] | None:
+        """Every id in it, as far as can be told: whoever was deleted is not kept. None: too many to look at."""
+        if not self.whole:
+            return None
+        found = set[str]()
+        for name in _ids(self.told):
+            found.add(name)
+            if len(found) > MOST_IDS:
+                return None
+        return found
 
 
 def refusal(
     source: Source, item: Any, *, code: str, detail: str | None, pointer: str | None = None, key_id: UUID | None = None
 ) -> Refusal:
     """Put a refused item into words. Keys of senders are left out of it: they are secrets."""
-    told = {name: value for name, value in item.items() if name not in _SECRET} if isinstance(item, dict) else item
-    written = text = _json(told)
+    told, text = item, _json(item)
+    if any(name in text for name in _SECRET):
+        told = _without_secrets(item)
+        text = _json(told)
+    written = text = redact(text)
     if isinstance(told, dict) and not _RENEWED.isdisjoint(told):
-        written = _json({name: value for name, value in told.items() if name not in _RENEWED})
+        written = redact(_json({name: value for name, value in told.items() if name not in _RENEWED}))
     encoded = text.encode()
     whole = len(encoded) <= MOST_BYTES
     return Refusal(
         source=source,
         key_id=key_id,
         code=code,
-        detail=_plain(detail or "", LONGEST_DETAIL),
-        pointer=None if pointer is None else _plain(pointer, LONGEST_NAME),
+        detail=plain(redact(detail or ""), LONGEST_DETAIL),
+        pointer=None if pointer is None else plain(redact(pointer), LONGEST_NAME),
         message_id=_message_id(told),
         item=text if whole else encoded[:MOST_BYTES].decode(errors="ignore"),
         whole=whole,
         hash=blake2b(written.encode(), digest_size=16).digest(),
-        told=told,
+        told=told if whole else None,
     )
 
 
 def needle(text: str) -> str:
     """How a text is spelled in a kept item: inside the quotes of JSON."""
     return _json(text)[1:-1]
+
+
+def plain(text: str, longest: int = LONGEST_NAME) -> str:
+    """Text that a column can hold."""
+    return text.replace("\0", "\\u0000")[:longest]
+
+
+def _without_secrets(item: Any) -> Any:
+    """A copy without the fields that hold keys, however deep they are."""
+    whole = [item]
+    waiting: list[Any] = [whole]
+    while waiting:
+        node = waiting.pop()
+        for place, value in node.items() if isinstance(node, dict) else enumerate(node):
+            if isinstance(value, dict):
+                node[place] = {name: inner for name, inner in value.items() if name not in _SECRET}
+            elif isinstance(value, list | tuple):
+                node[place] = list(value)
+            else:
+                continue
+            waiting.append(node[place])
+    return whole[0]
 
 
 def _json(value: Any) -> str:
@@ -141,14 +176,9 @@ def _json(value: Any) -> str:
     return text
 
 
-def _plain(text: str, longest: int) -> str:
-    """Text that a column can hold."""
-    return text.replace("\0", "\\u0000")[:longest]
-
-
 def _message_id(item: Any) -> str | None:
     found = item.get("messageId") if isinstance(item, dict) else None
-    return _plain(str(found), LONGEST_NAME) if isinstance(found, str | int) and found != "" else None
+    return plain(redact(str(found))) if isinstance(found, str | int) and found != "" else None
 
 
 def _ids(item: Any) -> Iterator[str]:

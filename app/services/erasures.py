@@ -1,5 +1,6 @@
 """Deleting one user or account: gone and kept away from the first commit on, cleared away everywhere soon after."""
 
+import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,10 +8,31 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from app.db import accounts, deliveries, erasures, evaluation, jobs, marks, rejections, suppressions, users, workspaces
+from app.db import (
+    accounts,
+    deliveries,
+    erasures,
+    evaluation,
+    inbox,
+    jobs,
+    marks,
+    rejections,
+    suppressions,
+    users,
+    workspaces,
+)
 from app.db.base import Session
-from app.domain import ids
-from app.domain.erasures import STAGES, ErasureUnderWay, Subject, UnknownErasure, UnknownSuppression, needles, redact
+from app.domain import ids, parcels
+from app.domain.erasures import (
+    STAGES,
+    ErasureUnderWay,
+    Subject,
+    UnknownErasure,
+    UnknownSuppression,
+    needles,
+    redact,
+    without,
+)
 from app.domain.errors import NotFound, Unavailable
 from app.domain.jobs import Erase
 from app.domain.messages import EPOCH
@@ -19,9 +41,14 @@ from app.services.accounts import UnknownAccount
 from app.services.deliveries import post
 from app.services.users import UnknownUser
 
+log = logging.getLogger(__name__)
+
 ACCOUNTS_A_STEP: Final = 5_000
 LETTERS_A_STEP: Final = 2_000
 EVENTS_A_STEP: Final = 50_000
+PARCELS_A_STEP: Final = 20
+MOST_ATTEMPTS: Final = 20
+"""To read a parcel, about three hours: until then a later release, which is just being rolled out, may read it."""
 VACANT: Final = "The owner was deleted."
 _FIRST: Final = UUID(int=0)
 _OF_US: Final = {"user": ("usr", users.id_of, UnknownUser), "account": ("acc", accounts.id_of, UnknownAccount)}
@@ -59,7 +86,6 @@ async def start(
         "external_id": subject.external_id,
         "known_since": row["created_at"] - timedelta(days=1),  # by the clock of another process
         "counts": dict(counts),
-        "requested_at": now,
     }
     await erasures.insert_new(db, workspace_id, values)
     await jobs.put(db, workspace_id, [Erase(erasure_id)])
@@ -114,11 +140,18 @@ class Step:
 async def step(db: Session, workspace_id: UUID, erasure_id: UUID, *, now: datetime) -> bool:
     """Do the next piece of a deletion and note it; whether there is more to do. Safe to repeat."""
     await erasures.take_time(db, workspace_id)
+    seen = await erasures.one(db, workspace_id, erasure_id)
+    if seen is None:
+        return False
+    stages = STAGES[seen["kind"]]
+    if stages[seen["stage"] : seen["stage"] + 1] == ("refused",):  # it shares this lock: that has to come first
+        await workspaces.join_senders(db, workspace_id)
     row = await erasures.lock_open(db, workspace_id, erasure_id)
     if row is None:
         return False
+    if row["stage"] != seen["stage"]:
+        return True
     subject = Subject(row["kind"], row["subject_id"], row["external_id"])
-    stages = STAGES[subject.kind]
     done = await _STEPS[stages[row["stage"]]](db, workspace_id, subject, row, now)
     stage = row["stage"] + (done.cursor is None)
     values: dict[str, Any] = {
@@ -201,16 +234,50 @@ async def _events(db: Session, workspace_id: UUID, subject: Subject, row: Mappin
 async def _refused(db: Session, workspace_id: UUID, subject: Subject, row: Mapping[str, Any], now: datetime) -> Step:
     """Refused messages and rows of imports that may name the user or account.
 
-    What was in the inbox when it was deleted names it too, until it is applied: the job is tried again after that.
+    What was in the inbox when it was deleted names it too, until it is applied: the job is tried again after that. What
+    cannot be applied is not waited for: it is looked through.
     """
     del now
     if await erasures.has_parcels(db, workspace_id, until=row["requested_at"]):
         raise Unavailable("Messages from before the deletion wait to be applied.")
+    after = row["cursor"]["parcel"] if row["cursor"] else 0
+    found = await erasures.failing_parcels(
+        db, workspace_id, until=row["requested_at"], after=after, limit=PARCELS_A_STEP
+    )
+    dropped = await _look_through(db, workspace_id, subject, found)
+    if len(found) == PARCELS_A_STEP:
+        return Step(+Counter(inbox=dropped), {"parcel": found[-1]["id"]})
     gone = Counter(
+        inbox=dropped,
         rejected_messages=await rejections.forget(db, workspace_id, subject.external_id),
         import_errors=await erasures.delete_import_errors(db, workspace_id, subject.external_id),
     )
     return Step(+gone, None)
+
+
+async def _look_through(db: Session, workspace_id: UUID, subject: Subject, found: Sequence[Mapping[str, Any]]) -> int:
+    """Take a user or account out of messages that could not be applied; how many messages are gone.
+
+    A parcel that stays unreadable may name anybody, and goes as a whole. A changed one gets a new id, so that a worker
+    that still holds what it was cannot put it back.
+    """
+    keys = await erasures.owner_keys(db, workspace_id) if found and subject.kind == "user" else set()
+    dropped = 0
+    for row in found:
+        try:
+            held = parcels.unpack(row["parcel"])
+        except parcels.Unreadable:
+            if row["attempts"] < MOST_ATTEMPTS:
+                raise Unavailable("Messages from before the deletion cannot be read yet.") from None
+            log.warning("an unreadable parcel of the inbox dropped for a deletion", extra={"messages": row["messages"]})
+            await inbox.split(db, workspace_id, row["id"], [])
+            dropped += row["messages"]
+            continue
+        kept = [left for one in held if (left := without(one, subject, keys)) is not None]
+        if kept != held:
+            await inbox.split(db, workspace_id, row["id"], [(len(kept), parcels.pack(kept))] if kept else [])
+            dropped += len(held) - len(kept)
+    return dropped
 
 
 _STEPS: Final[Mapping[str, Callable[..., Awaitable[Step]]]] = {

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from app.db import imports, jobs
+from app.db import imports, jobs, workspaces
 from app.db.base import Session
 from app.domain.errors import DomainError
 from app.domain.folding import Fold
@@ -28,6 +28,7 @@ from app.domain.messages import ACCEPTED, Envelope, Verdict
 from app.services import ingest
 
 DROP_BATCH = 32
+HUSHED = "What it says is not kept: the row might be about somebody who was deleted."
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +83,10 @@ async def apply(
 ) -> Done | None:
     """Record a slice and count it. None: the import is elsewhere by now, and nothing was written.
 
-    The row is locked first, so that of two workers on one import only one is where the slice begins.
+    The row is locked before anything is written, so that of two workers on one import only one is where the slice
+    begins. Where anybody was ever deleted, nothing that faulty rows say is kept: they might name them.
     """
+    erasures = await workspaces.join_senders(db, workspace_id)
     row = await _still(db, workspace_id, begun)
     if row is None or cursor_of(row) != part.before:
         return None
@@ -94,6 +97,8 @@ async def apply(
     counts, faults = _judged(part, verdicts)
     counts = replace(counts, rows_read=len(part.numbers) + len(part.faults), rejected=len(faults))
     kept = sorted(faults, key=lambda one: one.number)[: MOST_ERRORS - row["errors_kept"]]
+    if erasures:
+        kept = [replace(one, detail=HUSHED, excerpt="") for one in kept]
     await imports.add_faults(db, workspace_id, row["id"], kept)
     values = {name: row[name] + getattr(counts, name) for name in Counts.__dataclass_fields__}
     values["errors_kept"] = row["errors_kept"] + len(kept)

@@ -23,6 +23,8 @@ from app.domain.suppression import disguise
 REPLAYED_AT_ONCE: Final = 500
 REPLAYED_BYTES: Final = 4 * 1024 * 1024
 DELETED_AT_ONCE: Final = 5_000
+NAMES_AT_ONCE: Final = 50_000
+"""Ids looked up for one transaction: each is hashed twice, while other requests wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ async def keep(
 ) -> None:
     """Put refused items aside and drop the oldest where that is too much. The same item is kept once, and counted.
 
-    Of items that name somebody who was deleted, only the number is kept.
+    Of items that name somebody who was deleted, only the number is kept; as of those with more than can be looked up.
     """
     erasures = await rejections.hold(db, workspace_id)
     gone = await _naming_the_deleted(db, workspace_id, refusals, suppression_key) if erasures else set()
@@ -57,12 +59,20 @@ async def keep(
 
 
 async def _naming_the_deleted(db: Session, workspace_id: UUID, refusals: Sequence[Refusal], key: bytes) -> set[int]:
-    named = {
-        id(one): {disguise(key, workspace_id, kind, name) for name in one.names for kind in ("user", "account")}
-        for one in refusals
-    }
-    deleted = await suppressions.find(db, workspace_id, set().union(*named.values()))
-    return {one for one, disguises in named.items() if disguises & deleted}
+    gone: set[int] = set()
+    named: list[tuple[int, set[str]]] = []
+    known: dict[str, set[bytes]] = {}
+    for one in refusals:
+        names = one.names
+        if names is None or len(known) + len(new := names - known.keys()) > NAMES_AT_ONCE:
+            gone.add(id(one))
+            continue
+        named.append((id(one), names))
+        for name in new:
+            known[name] = {disguise(key, workspace_id, "user", name), disguise(key, workspace_id, "account", name)}
+    deleted = await suppressions.find(db, workspace_id, set().union(*known.values()))
+    bad = {name for name, disguises in known.items() if disguises & deleted}
+    return gone | {one for one, names in named if names & bad}
 
 
 async def _trim(db: Session, workspace_id: UUID, bounds: Bounds, *, now: datetime) -> int:

@@ -5,7 +5,7 @@ from typing import Final
 from uuid import UUID
 
 from app.db import marks
-from app.db.base import is_away
+from app.db.base import is_away, is_held
 from app.db.marks import Marks
 from app.services.evaluation import evaluate
 from app.workers.crew import describe
@@ -59,7 +59,7 @@ async def _slice(rt: Runtime, workspace_id: UUID) -> int:
                 fault("evaluation.taken")
             await evaluate(db, workspace_id, sorted(taken.accounts), now=rt.now())
     except Exception as error:
-        if is_away(error) or not taken.accounts:
+        if is_away(error) or is_held(error) or not taken.accounts:
             raise
         await _isolate(rt, workspace_id, taken, error)
     return len(taken.accounts)
@@ -85,6 +85,6 @@ async def _again(rt: Runtime, workspace_id: UUID, part: Marks) -> None:
             taken = await marks.take_of(db, workspace_id, part)
             await evaluate(db, workspace_id, sorted(taken.accounts), now=rt.now())
     except Exception as error:
-        if is_away(error):
+        if is_away(error) or is_held(error):
             raise
         await _isolate(rt, workspace_id, part, error)

@@ -11,7 +11,7 @@ from hashlib import sha256
 from typing import Any, Final
 from uuid import UUID
 
-from app.db.base import Session, is_away
+from app.db.base import Session, is_away, is_held, may_run_again
 from app.domain import suppression
 from app.domain.errors import DomainError
 from app.domain.imports import BadFile, RowFault, excerpt
@@ -153,8 +153,8 @@ class _Stretch:
         try:
             after = await self._store(row, part)
         except Exception as error:
-            if is_away(error):
-                raise
+            if is_away(error) or is_held(error) or may_run_again(error):
+                raise  # nothing is wrong with the rows: the job is run again
             log.exception("a slice of an import failed")
             return await self._narrow(row, part)
         self._most = min(SLICE_ROWS, self._most * 2)

@@ -6,7 +6,8 @@ from typing import Final
 from uuid import UUID
 
 from app.db import inbox as parcels
-from app.db.base import is_away, may_run_again
+from app.db import workspaces
+from app.db.base import is_away, is_held, may_run_again
 from app.db.inbox import Bounds, Row
 from app.domain import rejections, suppression
 from app.domain.memory import Memory
@@ -54,6 +55,7 @@ class Applier:
         taken: list[Row] = []
         try:
             async with self._rt.transaction(workspace_id) as db:
+                await workspaces.join_senders(db, workspace_id)
                 taken = await (
                     parcels.take(db, workspace_id, self._group)
                     if only is None
@@ -65,7 +67,7 @@ class Applier:
                 recorded = await inbox.apply(db, workspace_id, taken, self._memory, self._rules, now=self._rt.now())
                 fault("inbox.before_commit")
         except Exception as error:
-            if is_away(error) or may_run_again(error) or not taken:
+            if is_away(error) or is_held(error) or may_run_again(error) or not taken:
                 raise
             self._memory.forget(workspace_id)
             await self._isolate(workspace_id, taken, error)

@@ -3,7 +3,7 @@
 import logging
 from datetime import datetime
 
-from app.db.base import Session, is_away
+from app.db.base import Session, is_away, is_held
 from app.domain.jobs import Lease, Reprocess
 from app.services import reprocessing
 from app.services.evaluation import evaluate
@@ -31,7 +31,7 @@ async def reprocess(job: Reprocess, rt: Runtime, lease: Lease) -> None:
             fault("reprocessing.slice")
             await reprocessing.close_slice(db, lease.workspace_id, part, found.owners_changed, now=now)
     except Exception as error:
-        if is_away(error):
+        if is_away(error) or is_held(error):
             raise
         log.exception("a slice of a reprocessing failed")
         async with rt.transaction(lease.workspace_id) as db:

@@ -58,7 +58,15 @@ async def purge_rejected_messages(rt: Runtime) -> None:
             await rejections.purge(db, workspace_id, bounds=bounds, now=rt.now())
 
 
+async def analyse_young_tables(rt: Runtime) -> None:
+    """Statistics for tables that just got their first rows."""
+    async with rt.database.open_transaction() as db:
+        if await maintenance.take_turn(db, "analyse_young_tables"):
+            await maintenance.analyse_young_tables(db)
+
+
 RECURRING: Final = (
+    Recurring("analyse_young_tables", timedelta(seconds=5), analyse_young_tables),
     Recurring("purge_finished_jobs", timedelta(minutes=10), purge_finished_jobs),
     Recurring("purge_rejected_messages", timedelta(hours=1), purge_rejected_messages),
     Recurring("ensure_event_partitions", timedelta(hours=6), ensure_event_partitions),

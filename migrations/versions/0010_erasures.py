@@ -31,7 +31,7 @@ $$
 DROP = """
 create function steward_drop_event_partition(cutoff date) returns text
 language plpgsql security definer
-set search_path = public
+set search_path = public, pg_temp
 as $$
 declare
     oldest text;
@@ -53,7 +53,7 @@ $$
 TRIM = """
 create function steward_trim_event_default(cutoff timestamptz, most integer) returns integer
 language plpgsql security definer
-set search_path = public
+set search_path = public, pg_temp
 as $$
 declare
     gone integer;

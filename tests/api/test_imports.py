@@ -1,12 +1,16 @@
 """Bulk imports over the API: files in parts, dry runs, errors by row, restarts, and nothing doubled."""
 
+import asyncio
 import hashlib
 import random
 from itertools import pairwise
+from uuid import UUID
 
 import pytest
 from sqlalchemy import text
 
+from app.db import workspaces
+from app.db.base import Outpaced
 from app.domain.imports import MOST_OPEN, PART_BYTES, SAMPLES
 from app.workers import imports as work
 from app.workers.crew import Crew
@@ -443,6 +447,56 @@ async def test_a_row_the_database_refuses_is_left_out_alone(bring_in, client, mo
     assert await bring_in.errors(done["id"]) == [(39, "not_stored", None)]
 
 
+async def test_a_row_that_lost_a_race_is_not_left_out(bring_in, runtime, workspace, monkeypatch):
+    data = accounts(1).encode()
+    made = await bring_in.announce(data)
+    await bring_in.bring(made["id"], data)
+    await bring_in.begin(made["id"])
+    stretch = work._Stretch(runtime, workspace, UUID(made["id"].removeprefix("imp_")))
+
+    async def outpaced(*_args, **_kwargs):
+        raise Outpaced
+
+    with monkeypatch.context() as patch:
+        patch.setattr(work.importing.ingest, "record", outpaced)
+        with pytest.raises(Outpaced):
+            await stretch.go()
+    await bring_in.drain()
+
+    done = await bring_in.get(made["id"])
+    assert (done["state"], done["accepted"], done["rejected"]) == ("done", 1, 0)
+
+
+async def test_a_slice_lets_a_deletion_of_the_workspace_pass(bring_in, runtime, workspace, database):
+    """It must not hold its import while it waits for the lock that the deletion has."""
+    data = accounts(1).encode()
+    made = await bring_in.announce(data)
+    await bring_in.bring(made["id"], data)
+    await bring_in.begin(made["id"])
+    stretch = work._Stretch(runtime, workspace, UUID(made["id"].removeprefix("imp_")))
+    while (row := await stretch._look()) and (row["digest"] is None or row["layout"] is None):
+        await stretch._prepare(row)
+    async with database.transaction(workspace) as db:
+        await workspaces.hold_senders(db, workspace)
+        slicing = asyncio.create_task(stretch._slice(row))
+        await asyncio.sleep(0.3)
+        assert not slicing.done()
+        await db.execute(text("delete from imports where workspace_id = :w"), {"w": workspace})
+    assert await slicing is None
+
+
+async def test_nothing_is_kept_of_faulty_rows_once_anybody_was_deleted(bring_in, client, drain):
+    await client.post("/api/v1/users", json={"externalId": "ada"})
+    assert (await client.delete("/api/v1/users/ada")).status_code == 202
+    await drain()
+
+    done = await bring_in("userId,accountId,timestamp\nada,acme,ada was here\n", "users")
+
+    (wrong,) = (await client.get(f"{URL}/{done['id']}/errors")).json()["data"]
+    assert (wrong["row"], wrong["column"], wrong["excerpt"]) == (2, "timestamp", "")
+    assert "ada" not in wrong["detail"]
+
+
 async def test_only_so_many_errors_are_kept(bring_in, monkeypatch):
     monkeypatch.setattr(work.importing, "MOST_ERRORS", 5)
     done = await bring_in("accountId,a\n" + "x\n" * 20)
@@ -452,9 +506,6 @@ async def test_only_so_many_errors_are_kept(bring_in, monkeypatch):
 async def test_two_workers_on_one_import_do_not_get_in_each_others_way(
     bring_in, client, runtime, workspace, monkeypatch
 ):
-    import asyncio
-    from uuid import UUID
-
     monkeypatch.setattr(work, "SLICE_ROWS", 20)
     data = accounts(500).encode()
     made = await bring_in.announce(data)

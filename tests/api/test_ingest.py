@@ -7,6 +7,9 @@ import pytest
 from dirty_equals import IsList, IsPartialDict, IsStr
 from sqlalchemy import text
 
+from app.db import workspaces
+from app.db.base import Outpaced
+
 ACCOUNT = {"type": "account", "messageId": "a-1", "accountId": "acme", "traits": {"name": "Acme", "mrr": 250}}
 USER = {
     "type": "user",
@@ -250,6 +253,20 @@ async def test_accounts_are_walked_page_by_page(client):
         if not page["hasMore"]:
             break
     assert sorted(seen) == sorted(f"acme-{n}" for n in range(25))
+
+
+async def test_a_deletion_of_the_workspace_that_loses_a_race_is_run_again(client, monkeypatch):
+    slug = (await client.get("/api/v1/workspace")).json()["slug"]
+    delete, lost = workspaces.delete, [Outpaced(), Outpaced()]
+
+    async def loses(db, workspace_id):
+        await delete(db, workspace_id)
+        if lost:
+            raise lost.pop()
+
+    monkeypatch.setattr(workspaces, "delete", loses)
+    assert (await client.request("DELETE", "/api/v1/workspace", json={"slug": slug})).status_code == 204
+    assert (await client.get("/api/v1/workspace")).status_code == 401
 
 
 async def test_nothing_is_left_of_a_workspace_deleted_while_messages_arrive(client, database, workspace):

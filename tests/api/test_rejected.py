@@ -436,11 +436,34 @@ async def test_refusals_of_many_requests_at_once_share_transactions(client, app,
     assert sum(row["times"] for row in await listed(client)) == 60
 
 
-async def test_too_many_waiting_are_asked_to_come_back(app, client, monkeypatch):
+async def test_too_many_waiting_are_asked_to_come_back_before_anything_is_stored(client, monkeypatch):
     monkeypatch.setattr("app.api.shelf.MOST_WAITING", 3)
-    answer = await client.post("/api/v1/batch", json={"messages": [{**BAD, "messageId": f"m-{n}"} for n in range(4)]})
+    keep, entered, go_on = rejections.keep, asyncio.Event(), asyncio.Event()
 
-    assert (answer.status_code, answer.json()["code"]) == (503, "overloaded")
+    async def slow(*args, **more):
+        entered.set()
+        await go_on.wait()
+        await keep(*args, **more)
+
+    monkeypatch.setattr("app.api.shelf.rejections.keep", slow)
+    unnamed = {key: value for key, value in EVENT.items() if key != "messageId"}
+    first = asyncio.create_task(send(client, *({**BAD, "messageId": f"m-{n}"} for n in range(2))))
+    await entered.wait()
+    second = await client.post("/api/v1/batch", json={"messages": [unnamed, BAD, {**BAD, "messageId": "e-2"}]})
+    go_on.set()
+    await first
+
+    assert (second.status_code, second.json()["code"]) == (503, "overloaded")
+    assert (await events_of(client), len(await listed(client))) == (0, 2)
+
+
+async def test_one_request_can_have_more_than_may_wait(app, client, monkeypatch):
+    monkeypatch.setattr("app.api.shelf.MOST_WAITING", 3)
+    for _ in range(2):
+        await send(client, *({**BAD, "messageId": f"m-{n}"} for n in range(5)))
+
+    assert [row["times"] for row in await listed(client)] == [2] * 5
+    assert not app.state.steward.shelf._held
 
 
 async def test_who_was_deleted_is_not_kept(client, app, database, workspace):

@@ -46,6 +46,7 @@ UNSCOPED = {
     "app/db/jobs/upkeep.py:depths": "metrics count the whole queue",
     "app/db/jobs/upkeep.py:purge": "housekeeping of the whole queue",
     "app/db/keys.py:grant_of": "finds the workspace behind a key",
+    "app/db/maintenance.py:analyse_young_tables": "tables, not rows",
     "app/db/maintenance.py:ensure_event_partitions": "tables, not rows",
     "app/db/maintenance.py:take_turn": "a lock, not rows",
     "app/db/marks.py:workspaces_with_work": "the pump asks whose accounts are due",

@@ -2,14 +2,16 @@
 
 import asyncio
 import time
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
 
 from app.api.group_commit import GroupCommit
+from app.db import workspaces
 from app.db.base import may_run_again
-from app.domain import suppression
+from app.domain import parcels, suppression
 from app.domain.memory import Memory
 from app.domain.messages import AccountMessage, Envelope, EventMessage, UserMessage
 from app.services import erasures
@@ -255,3 +257,59 @@ async def test_it_is_not_done_before_the_inbox_is(workspace, delete, drain, sql,
     await sql("update jobs set run_at = now() where workspace_id = :w and state = 'ready'")
     await drain()
     assert await state() == "done"
+
+
+async def test_what_keeps_failing_in_the_inbox_is_looked_through(workspace, delete, sql, database, now):
+    await sql("insert into users (workspace_id, id, external_id) values (:w, gen_random_uuid(), 'ada')")
+    await sql("insert into trait_mappings (workspace_id, field, trait_keys) values (:w, 'owner', '{ownerId}')")
+    grace = envelope(UserMessage(now, "grace", (), {}))
+    failing = [
+        [envelope(UserMessage(now, "ada", (), {})), grace],
+        [envelope(EventMessage(now, "Login", "acme", "ada", b"{}"))],
+        [envelope(AccountMessage(now, "acme", {"ownerId": "ada"}))],
+    ]
+    add = (
+        "insert into inbox (workspace_id, received_at, due_at, messages, parcel, attempts) "
+        "values (:w, now() - interval '1 hour', now() + interval '1 hour', :n, :parcel, :attempts)"
+    )
+    for held in failing:
+        await sql(add, n=len(held), parcel=parcels.pack(held), attempts=1)
+    await sql(add, n=7, parcel=b"unreadable", attempts=erasures.MOST_ATTEMPTS)
+    row = await delete("user", "ada")
+    async with database.transaction(workspace) as db:
+        while await erasures.step(db, workspace, row["id"], now=now):
+            pass
+        row = await erasures.show(db, workspace, row["id"])
+
+    assert (row["state"], row["counts"]["inbox"]) == ("done", 9)
+    left = [parcels.unpack(parcel) for (parcel,) in await sql("select parcel from inbox order by id")]
+    assert [[one.messages for one in held] for held in left] == [
+        [grace.messages],
+        [(AccountMessage(now, "acme", {"ownerId": None}),)],
+    ]
+
+
+async def test_the_inbox_and_the_deletion_go_by_one_clock(workspace, sql, database, now):
+    await sql("insert into users (workspace_id, id, external_id) values (:w, gen_random_uuid(), 'ada')")
+    async with database.transaction(workspace) as db:
+        row = await erasures.start(db, workspace, "user", "ada", key=KEY, now=now - timedelta(days=400))
+    assert (await sql("select clock_timestamp()")).scalar() - row["requested_at"] < timedelta(minutes=1)
+
+
+async def test_the_last_stage_lets_a_deletion_of_the_workspace_pass(workspace, delete, sql, database, now):
+    """The step must not hold its row while it waits for the lock that the other one has."""
+    await sql("insert into users (workspace_id, id, external_id) values (:w, gen_random_uuid(), 'ada')")
+    row = await delete("user", "ada")
+    await sql("update erasures set stage = 3, state = 'running' where workspace_id = :w")
+
+    async def step():
+        async with database.transaction(workspace) as db:
+            return await erasures.step(db, workspace, row["id"], now=now)
+
+    async with database.transaction(workspace) as db:
+        await workspaces.hold_senders(db, workspace)
+        stepping = asyncio.create_task(step())
+        await asyncio.sleep(0.3)
+        assert not stepping.done()
+        await db.execute(text("delete from erasures where workspace_id = :w"), {"w": workspace})
+    assert await stepping is False

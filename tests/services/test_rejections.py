@@ -6,7 +6,8 @@ import pytest
 from sqlalchemy import text
 
 from app.db import rejections as rows
-from app.domain.rejections import MOST_BYTES, Bounds, Wanted, refusal
+from app.domain.keys import secret
+from app.domain.rejections import MOST_BYTES, MOST_IDS, Bounds, Wanted, refusal
 from app.services import rejections
 from app.workers.schedule import purge_rejected_messages
 
@@ -170,6 +171,55 @@ async def test_who_is_forgotten_is_in_no_item(keep, left, database, workspace, e
         assert await rows.forget(db, workspace, external_id) == goes
 
     assert await left() == (["other"] if goes else [None, "other"])
+
+
+@pytest.mark.parametrize(
+    ("change", "goes"),
+    [
+        ("message_id = 'u/1'", True),
+        ("message_id = 'u/12'", False),
+        ("pointer = '#/traits/u~11'", True),
+        ("pointer = '#/traits/u~112'", False),
+        ("detail = 'No field \"u/1\".'", True),
+    ],
+)
+async def test_a_short_id_is_found_beside_the_item_too(keep, database, workspace, change, goes):
+    await keep({"a": 1})
+
+    async with database.transaction(workspace) as db:
+        await db.execute(text("update rejected_messages set " + change))
+        assert await rows.forget(db, workspace, "u/1") == goes
+
+
+async def test_items_with_too_many_ids_are_only_counted_once_anybody_was_deleted(
+    keep, left, counts, database, workspace, monkeypatch
+):
+    few = {"messageId": "few", "ids": list(range(MOST_IDS - 1))}
+    many = {"messageId": "many", "ids": list(range(MOST_IDS))}
+    large = {"messageId": "large", "text": "x" * MOST_BYTES}
+    await keep(few, many, large)
+    assert await left() == ["few", "many", "large"]
+
+    async with database.transaction(workspace) as db:
+        await db.execute(text("delete from rejected_messages"))
+        await db.execute(text("delete from rejected_totals"))
+        await db.execute(text("update workspaces set erasures = 1"))
+    await keep(few, many, large)
+    monkeypatch.setattr("app.services.rejections.NAMES_AT_ONCE", 2)
+    await keep({"messageId": "a", "userId": "u"}, {"messageId": "b", "userId": "u"}, {"userId": "u"})
+
+    assert await left() == ["few", "a", None]
+    assert await counts() == {(date(2026, 11, 22), "missing_field"): (9, 0)}
+
+
+def test_secrets_are_kept_nowhere():
+    key = secret("live", ["ingest"], bytes(range(32)))
+    item = {"messageId": key, "a": [{"writeKey": "hush", "b": [[{"write_key": {"c": "hush"}}]], key: f"x{key}y"}]}
+    found = refusal("segment", item, code="c", detail=f"No {key}.", pointer=f"#/{key}")
+
+    assert found.item == '{"messageId":"(API key)","a":[{"b":[[{}]],"(API key)":"x(API key)y"}]}'
+    assert (found.detail, found.pointer, found.message_id) == ("No (API key).", "#/(API key)", "(API key)")
+    assert "hush" in str(item)
 
 
 async def test_forgetting_leaves_other_workspaces_alone(keep, left, database, other_workspace):

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from app.db import inbox as rows
+from app.db import workspaces
 from app.db.base import DatabaseUnavailable
 from app.domain import parcels
 from app.domain.messages import Envelope, EventMessage
@@ -175,6 +176,18 @@ async def test_while_the_database_is_away_nobody_is_blamed(append, query, turn, 
             await turn()
 
     assert await query("select attempts, last_error from inbox") == [(0, None)]
+
+
+async def test_a_deletion_of_the_workspace_passes(append, turn, workspace, database):
+    """A worker must not hold parcels while it waits for the lock that the deletion has."""
+    await append(event(1))
+    async with database.transaction(workspace) as db:
+        await workspaces.hold_senders(db, workspace)
+        turning = asyncio.create_task(turn())
+        await asyncio.sleep(0.3)
+        assert not turning.done()
+        await db.execute(text("delete from inbox where workspace_id = :w"), {"w": workspace})
+    assert await turning == 0
 
 
 async def test_workspaces_take_turns(append, runtime, workspace, database):

@@ -5,16 +5,16 @@ from typing import Any, Final
 
 from fastapi import Response
 
+from app.api.again import until_unhindered
 from app.api.deps import Admin, Paged, Reader, Ref, Services, State, Tx
 from app.api.problems import problems
 from app.api.routing import PREFIX, Router
 from app.api.schemas.base import page
 from app.api.schemas.erasures import ErasureOut, ErasurePage, SuppressionOut, SuppressionPage, SuppressionRelease
-from app.db.base import may_run_again
+from app.db.base import Session
 from app.domain import ids, suppression
 from app.domain.cursors import InvalidCursor
 from app.domain.erasures import ErasureUnderWay, UnknownErasure, UnknownSuppression
-from app.domain.errors import Unavailable
 from app.domain.keys import Caller
 from app.domain.suppression import Kind
 from app.services import erasures
@@ -23,7 +23,6 @@ from app.services.users import UnknownUser
 
 router = Router("privacy")
 
-TRIES: Final = 4
 LOCATION: Final[dict[int | str, dict[str, Any]]] = {
     202: {
         "headers": {
@@ -44,16 +43,11 @@ def _key(state: State) -> bytes:
 
 async def _start(state: State, caller: Caller, kind: Kind, ref: str, response: Response) -> ErasureOut:
     """It may meet others on its way through many tables; then the whole of it is tried again."""
-    for attempt in range(1, TRIES + 1):
-        try:
-            async with state.database.transaction(caller.workspace_id) as db:
-                row = await erasures.start(db, caller.workspace_id, kind, ref, key=_key(state), now=state.now())
-            break
-        except Exception as error:
-            if not may_run_again(error):
-                raise
-            if attempt == TRIES:
-                raise Unavailable("Others kept writing the same rows; ask again.", retry_after=1) from error
+
+    async def start(db: Session) -> Mapping[str, Any]:
+        return await erasures.start(db, caller.workspace_id, kind, ref, key=_key(state), now=state.now())
+
+    row = await until_unhindered(state, caller.workspace_id, start)
     state.wake()
     out = shown(row)
     response.headers["Location"] = f"{PREFIX}/erasures/{ids.show('ers', out.id)}"

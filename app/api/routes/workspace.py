@@ -1,9 +1,11 @@
 """The workspace of the key, and its settings."""
 
+from app.api.again import until_unhindered
 from app.api.deps import Admin, Now, Reader, Services, Tx
 from app.api.problems import problems
 from app.api.routing import Router
 from app.api.schemas.workspace import WorkspaceDeletion, WorkspaceOut, WorkspacePatch
+from app.db.base import Session
 from app.services import workspaces
 from app.services.workspaces import Changes, Retention, SlugMismatch
 
@@ -25,10 +27,14 @@ async def update_workspace(body: WorkspacePatch, caller: Admin, tx: Tx, now: Now
 
 
 @router.delete("/workspace", status_code=204, operation_id="deleteWorkspace", responses=problems(SlugMismatch))
-async def delete_workspace(body: WorkspaceDeletion, caller: Admin, tx: Tx, state: Services) -> None:
+async def delete_workspace(body: WorkspaceDeletion, caller: Admin, state: Services) -> None:
     """Delete the workspace of this key for good: accounts, users, events, settings, webhooks and all its keys.
 
     Everything goes in one transaction. A workspace too large to go in a minute answers 503 and stays whole.
     """
-    await workspaces.delete(tx, caller.workspace_id, slug=body.slug)
+
+    async def delete(db: Session) -> None:
+        await workspaces.delete(db, caller.workspace_id, slug=body.slug)
+
+    await until_unhindered(state, caller.workspace_id, delete)
     state.callers.forget()

@@ -72,10 +72,13 @@ returning account_id
 """
 )
 
+# This table fills and empties all the time, so no plan may rest on how full it was found when it was last looked at.
+_BY_KEY = text("select set_config('enable_seqscan', 'off', true)")
+
 # An account that was set aside keeps its newer marks waiting too, so that it cannot hold up each slice anew.
 _TAKE = text(
     """
-delete from dirty_accounts where workspace_id = :workspace and id in (
+delete from dirty_accounts where workspace_id = :workspace and id = any(array(
     select d.id from dirty_accounts d
     where d.workspace_id = :workspace and d.due_at <= clock_timestamp()
         and not exists (
@@ -85,7 +88,7 @@ delete from dirty_accounts where workspace_id = :workspace and id in (
     order by d.id
     limit :limit
     for update skip locked
-)
+))
 returning id, account_id
 """
 )
@@ -163,6 +166,7 @@ async def workspaces_with_work(db: Session, *, now: datetime) -> list[UUID]:
 
 async def take(db: Session, workspace_id: UUID, *, limit: int) -> Marks:
     """Remove the oldest due marks no other evaluator holds; they are back if this transaction does not commit."""
+    await db.execute(_BY_KEY)
     return _marks(rows(await db.execute(_TAKE, {"workspace": workspace_id, "limit": limit})))
 
 

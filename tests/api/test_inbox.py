@@ -194,7 +194,8 @@ async def test_a_lag_beyond_its_bounds_is_refused_until_it_is_worked_off(
     if spoilt:
         assert not await full(inbox, workspace)
         await query("update inbox set received_at = now() - interval '11 seconds'")
-    await full(inbox, workspace)
+    for _ in range(2):  # a look that began before the commit may still be under way
+        await full(inbox, workspace)
 
     assert await full(inbox, workspace)
     with pytest.raises(Overloaded) as refused:
@@ -202,7 +203,8 @@ async def test_a_lag_beyond_its_bounds_is_refused_until_it_is_worked_off(
     assert refused.value.retry_after == 5
 
     await drain()
-    await full(inbox, workspace)
+    for _ in range(2):
+        await full(inbox, workspace)
     assert not await full(inbox, workspace)
 
 

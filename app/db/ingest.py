@@ -4,7 +4,6 @@ Messages are deduplicated first; then the accounts and users that are new or hav
 of ours, all that happened to them. A process that remembers ids has little to do in the middle.
 """
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +14,7 @@ import orjson
 
 from app.db.base import Orphaned, Outpaced, Session, raw
 from app.db.columns import pack, table
+from app.db.merging import MERGE, as_json, traits_of
 from app.domain import ids
 from app.domain.folding import Fold, Party
 from app.domain.homes import Home
@@ -58,8 +58,7 @@ _SEEN = (
 
 # Parties are first looked up (one index probe each, whatever the statistics say), then only the new ones and those
 # with traits are written. An insert that loses the race for a new external id becomes an update of the winner's row,
-# so that the id that comes back is always the real one. Of each trait the greater stamp wins; one that wins without a
-# value is gone.
+# so that the id that comes back is always the real one.
 _PARTY = """
 {p}_in as materialized (
     select ext, new_id, traits, stamps
@@ -71,22 +70,11 @@ _PARTY = """
 ),
 {p}_written as (
     insert into {table} as x (workspace_id, id, external_id, traits, trait_stamps, created_at, updated_at)
-    select $1, i.new_id, i.ext, coalesce(i.traits, '{{}}')::jsonb, coalesce(i.stamps, '{{}}')::jsonb, $2, $2
+    select $1, i.new_id, i.ext, coalesce(i.traits, '{{}}'), coalesce(i.stamps, '{{}}'), $2, $2
     from {p}_in i left join {p}_known k using (ext)
     where k.id is null or i.stamps is not null
     order by k.id, i.ext
-    on conflict (workspace_id, external_id) do update set
-        (traits, trait_stamps) = (
-            select
-                (x.traits - coalesce(array_agg(n.key), '{{}}'))
-                || coalesce(
-                    jsonb_object_agg(n.key, excluded.traits -> n.key) filter (where excluded.traits ? n.key), '{{}}'
-                ),
-                x.trait_stamps || coalesce(jsonb_object_agg(n.key, n.value), '{{}}')
-            from jsonb_each(excluded.trait_stamps) as n
-            where not x.trait_stamps ? n.key or x.trait_stamps -> n.key < n.value
-        ),
-        updated_at = excluded.updated_at
+    on conflict (workspace_id, external_id) do update set {merge}, updated_at = excluded.updated_at
     returning x.id, x.external_id
 ),
 {p} as materialized (
@@ -96,9 +84,9 @@ _PARTY = """
 
 _PARTIES = (
     "with "  # noqa: S608 - the only text put together here is written above
-    + _PARTY.format(p="acc", table="accounts", rows="$3")
+    + _PARTY.format(p="acc", table="accounts", rows="$3", merge=MERGE)
     + ","
-    + _PARTY.format(p="usr", table="users", rows="$4")
+    + _PARTY.format(p="usr", table="users", rows="$4", merge=MERGE)
     + """,
 facts as (
     insert into account_facts (workspace_id, account_id)
@@ -235,7 +223,7 @@ async def apply(db: Session, workspace_id: UUID, batch: Fold, now: datetime) -> 
     driver = await raw(db)
     accounts, users = _unsettled(batch.accounts, batch.account_ids), _unsettled(batch.users, batch.user_ids)
     if accounts or users:
-        for row in await driver.fetch(_PARTIES, workspace_id, now, _json(accounts), _json(users)):
+        for row in await driver.fetch(_PARTIES, workspace_id, now, as_json(accounts), as_json(users)):
             (batch.account_ids if row["account"] else batch.user_ids)[row["ext"]] = row["id"]
     names = {name: n for n, name in enumerate(dict.fromkeys(event.name for event in batch.events), start=1)}
     found = await driver.fetchval(
@@ -246,7 +234,7 @@ async def apply(db: Session, workspace_id: UUID, batch: Fold, now: datetime) -> 
         pack(_user_moves(batch)),
         pack((batch.user_ids[user], day.isoformat()) for user, day in batch.days),
         pack(_links(batch)),
-        _json({"id": batch.account_ids[a], "stamp": str(mark), "value": v} for (a, mark), v in batch.claims.items()),
+        as_json({"id": batch.account_ids[a], "stamp": str(mark), "value": v} for (a, mark), v in batch.claims.items()),
         batch.owner_trait,
         pack(_events(batch, names)),
         list(names),
@@ -259,15 +247,11 @@ async def apply(db: Session, workspace_id: UUID, batch: Fold, now: datetime) -> 
 
 
 def _unsettled(parties: Mapping[str, Party], known: Mapping[str, str]) -> list[dict[str, Any]]:
-    return [_party(name, party) for name, party in parties.items() if party.stamps or name not in known]
-
-
-def _party(external_id: str, party: Party) -> dict[str, Any]:
-    row: dict[str, Any] = {"ext": external_id, "new_id": ids.new_text()}
-    if party.stamps:
-        row["traits"] = party.traits
-        row["stamps"] = orjson.Fragment(json.dumps(party.stamps))  # larger than the 64 bits orjson can write
-    return row
+    return [
+        {"ext": name, "new_id": ids.new_text(), **traits_of(party)}
+        for name, party in parties.items()
+        if party.stamps or name not in known
+    ]
 
 
 def _account_moves(batch: Fold) -> Iterable[tuple[str, ...]]:
@@ -308,7 +292,3 @@ def _events(batch: Fold, names: Mapping[str, int]) -> Iterable[tuple[str, ...]]:
 
 def _at(moment: datetime | None) -> str:
     return "" if moment is None else orjson.dumps(moment)[1:-1].decode()  # a fifth of what isoformat() takes
-
-
-def _json(rows: Iterable[dict[str, Any]]) -> str:
-    return orjson.dumps(list(rows)).decode()

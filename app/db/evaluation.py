@@ -36,10 +36,12 @@ _REFRESH = text(
 update account_facts f set
     status = d.status, mrr = d.mrr, users = d.users, first_seen_at = d.first_seen_at, last_seen_at = d.last_seen_at,
     events = d.events, csm_id = d.csm_id, account_executive_id = d.account_executive_id,
-    organization_external_id = d.organization
+    organization_external_id = d.organization,
+    organization_id = d.organization_id
 from (
     select a.id, s.status, r.mrr, m.users, v.first_seen_at, v.last_seen_at, coalesce(v.events, 0) as events,
-        csm.member_id as csm_id, executive.member_id as account_executive_id, o.external_id as organization
+        csm.member_id as csm_id, executive.member_id as account_executive_id, o.external_id as organization,
+        o.id as organization_id
     from accounts a
     cross join lateral (
         select coalesce((
@@ -71,17 +73,21 @@ from (
 ) d
 where f.workspace_id = :workspace and f.account_id = d.id
     and (f.status, f.mrr, f.users, f.first_seen_at, f.last_seen_at, f.events, f.csm_id, f.account_executive_id,
-        f.organization_external_id)
+        f.organization_external_id, f.organization_id)
     is distinct from (d.status, d.mrr, d.users, d.first_seen_at, d.last_seen_at, d.events, d.csm_id,
-        d.account_executive_id, d.organization)
+        d.account_executive_id, d.organization, d.organization_id)
 """
 )
 
 _NOTE = text(
     """
-update account_facts f set evaluated_at = :now, next_check_at = t.next_check_at
-from unnest(cast(:accounts as uuid[]), cast(:checks as timestamptz[])) as t (account_id, next_check_at)
-where f.workspace_id = :workspace and f.account_id = t.account_id
+with noted as (
+    update account_facts f set evaluated_at = :now, next_check_at = t.next_check_at
+    from unnest(cast(:accounts as uuid[]), cast(:checks as timestamptz[])) as t (account_id, next_check_at)
+    where f.workspace_id = :workspace and f.account_id = t.account_id
+)
+insert into account_changes (workspace_id, account_id, changed_at)
+select :workspace, account_id, :now from unnest(cast(:accounts as uuid[])) as t (account_id)
 """
 )
 

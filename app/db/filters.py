@@ -1,4 +1,4 @@
-"""The only compiler of filters: trees to SQL over `account_facts` joined with `accounts`, in two-valued logic.
+"""The only compiler of filters: trees to SQL over the tables of their subject, in two-valued logic.
 
 `holds` and `next_change` say in SQL what `app/domain/filters` says in Python.
 """
@@ -30,14 +30,26 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from app.domain.fields import Fact, Op, Type
 from app.domain.filters.tree import FAR, NEGATIVES, AllOf, AnyOf, Leaf, Not, Operand, Span, Tree, leaves, span, turns
-from app.domain.models import Account, AccountFacts
+from app.domain.models import (
+    Account,
+    AccountFacts,
+    Organization,
+    OrganizationFacts,
+    User,
+    UserActivity,
+    UserFacts,
+)
 
 NOTHING: Final[ColumnElement[Any]] = literal_column("'null'::jsonb")
 Condition = ColumnElement[bool]
 Clock = datetime | ColumnElement[datetime]  # an instant, or the parameter it will be given as
 ZERO: Final = datetime(2000, 1, 1, tzinfo=UTC)  # any instant: relative spans are measured from it
 INSTANT: Final = DateTime(timezone=True)
-TABLES: Final = {"accounts": Account.__table__, "account_facts": AccountFacts.__table__}
+TABLES: Final = {
+    model.__tablename__: model.__table__
+    for model in (Account, AccountFacts, User, UserFacts, UserActivity, Organization, OrganizationFacts)
+}
+OPTIONAL: Final = {"user_facts", "user_activity", "organization_facts"}  # tables in which a record may have no row
 PLAIN: Final[ColumnElement[Any]] = literal_column(
     "('string', 'number', 'boolean')"
 )  # kinds of JSON with a text of their own
@@ -66,7 +78,7 @@ def value(fact: Fact, reading: Type | None = None) -> ColumnElement[Any]:
     """A fact's value: the column, or the trait read as `reading` (as raw JSON when that is `Type.TRAIT`)."""
     column: ColumnElement[Any] = TABLES[fact.table].c[fact.column]
     if fact.key is None:
-        return column
+        return column if fact.nullable or fact.table not in OPTIONAL else func.coalesce(column, _default(fact))
     stored: ColumnElement[Any] = column[fact.key]
     match reading:
         case Type.NUMBER:
@@ -77,6 +89,11 @@ def value(fact: Fact, reading: Type | None = None) -> ColumnElement[Any]:
             return _word(column, fact.key, reading)
         case _:
             return func.nullif(stored, NOTHING, type_=JSONB)
+
+
+def _default(fact: Fact) -> ColumnElement[Any]:
+    """What a record has that was never evaluated: the first option of a select, none of anything counted."""
+    return literal_column(f"'{fact.options[0]}'", Text) if fact.options else literal_column("0")
 
 
 def _word(column: ColumnElement[Any], key: str, reading: Type) -> ColumnElement[Any]:

@@ -1,33 +1,16 @@
-"""Stores indicators, and asks in one statement which of them hold for given accounts."""
+"""Stores indicators."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from functools import lru_cache
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, cast
 from uuid import UUID
 
-from sqlalchemy import ARRAY, DateTime, Select, Table, Uuid, any_, bindparam, func, insert, null, select, text, update
-from sqlalchemy.dialects.postgresql import array
+from sqlalchemy import Table, func, insert, select, text, update
 
-from app.db import facts, filters
 from app.db.base import Session
-from app.domain.filters import Tree, leaves
-from app.domain.models import AccountFacts, Indicator
-
-MOST_LEAVES: Final = 1000  # per statement, so that its parameters stay below the protocol's limit
+from app.domain.models import Indicator
 
 _INDICATORS: Final = cast("Table", Indicator.__table__)
 _COLUMNS: Final = tuple(_INDICATORS.c)
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """Which of the asked filters (by position) hold for an account, and when the clock may next change one of them."""
-
-    account_id: UUID
-    holding: tuple[int, ...]
-    next_change: datetime | None
 
 
 async def lock_definitions(db: Session, workspace_id: UUID) -> None:
@@ -81,51 +64,3 @@ async def page(
     if after is not None:
         query = query.where(Indicator.id > after)
     return [dict(row) for row in (await db.execute(query)).mappings()]
-
-
-async def verdicts(
-    db: Session, workspace_id: UUID, account_ids: Sequence[UUID], trees: Sequence[Tree], now: datetime
-) -> list[Verdict]:
-    """For each account which filters hold: one statement for all of them, unless they are very long."""
-    found: dict[UUID, Verdict] = {account_id: Verdict(account_id, (), None) for account_id in account_ids}
-    for first, part in _portions(trees):
-        for account_id, answers, later in await _ask(db, workspace_id, account_ids, part, now):
-            known = found[account_id]
-            holding = tuple(first + ix for ix, answer in enumerate(answers) if answer)
-            soonest = min((at for at in (known.next_change, later) if at is not None), default=None)
-            found[account_id] = Verdict(account_id, known.holding + holding, soonest)
-    return list(found.values())
-
-
-def _portions(trees: Sequence[Tree]) -> Iterator[tuple[int, Sequence[Tree]]]:
-    first, weight = 0, 0
-    for ix, tree in enumerate(trees):
-        size = sum(1 for _ in leaves(tree))
-        if weight + size > MOST_LEAVES and ix > first:
-            yield first, trees[first:ix]
-            first, weight = ix, 0
-        weight += size
-    if first < len(trees):
-        yield first, trees[first:]
-
-
-async def _ask(
-    db: Session, workspace_id: UUID, account_ids: Sequence[UUID], trees: Sequence[Tree], now: datetime
-) -> Sequence[Any]:
-    asked = {"workspace": workspace_id, "accounts": list(account_ids), "now": now}
-    return list(await db.execute(_question(tuple(trees)), asked))
-
-
-@lru_cache(maxsize=64)
-def _question(trees: tuple[Tree, ...]) -> Select[*tuple[Any, ...]]:
-    """Building a statement for fifty indicators takes longer than answering it, so it is built once."""
-    now = bindparam("now", type_=DateTime(timezone=True))
-    answers = array([filters.holds(tree, now) for tree in trees]).label("answers")
-    instants = [at for tree in trees if (at := filters.next_change(tree, now)) is not None]
-    later = func.least(*instants, type_=DateTime(timezone=True)) if instants else null()
-    named = [leaf.fact for tree in trees for leaf in leaves(tree)]
-    query = facts.joined(select(AccountFacts.account_id, answers, later.label("later")), named)
-    return query.where(
-        AccountFacts.workspace_id == bindparam("workspace", type_=Uuid),
-        AccountFacts.account_id == any_(bindparam("accounts", type_=ARRAY(Uuid))),
-    )

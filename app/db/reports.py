@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Select, Text, Uuid, and_, bindparam, cast,
 
 from app.db import facts, filters
 from app.db.base import Session
-from app.domain.fields import Type
+from app.domain.fields import Subject, Type
 from app.domain.filters import Tree, leaves
 from app.domain.models import AccountFacts
 from app.domain.reports import COUNTED, Order
@@ -84,7 +84,7 @@ async def count(db: Session, workspace_id: UUID, where: Tree, now: datetime) -> 
 
 def _matching(workspace_id: UUID, where: Tree, order: Sequence[Order], now: datetime, *columns: Any) -> Select[Any]:
     named = [leaf.fact for leaf in leaves(where)] + [key.fact for key in order]
-    query = facts.joined(select(*columns).select_from(AccountFacts), named)
+    query = facts.joined(select(*columns).select_from(AccountFacts), Subject.ACCOUNTS, named)
     return query.where(AccountFacts.workspace_id == workspace_id, filters.holds(where, now))
 
 

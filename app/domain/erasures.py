@@ -58,6 +58,7 @@ _D, _S, _K = Fate.DELETED, Fate.SCRUBBED, Fate.KEPT
 
 HOLDINGS: Final[Mapping[str, Holding]] = {
     "account_activity": Holding(_K, _D, "first and last seen and a count of events, per account"),
+    "account_changes": Holding(_K, _K, "ids of accounts of ours, for an hour or so, so that copies in memory catch up"),
     "account_facts": Holding(_S, _D, "copies of what is known of the owner"),
     "account_parents": Holding(_K, _D, "which organization an account belongs to"),
     "accounts": Holding(_S, _D, "the owner trait may name the user; other traits are the account's"),
@@ -68,6 +69,7 @@ HOLDINGS: Final[Mapping[str, Holding]] = {
     "deliveries": Holding(_S, _D, "letters show the account and its owner"),
     "delivery_attempts": Holding(_S, _D, "receivers may repeat the letter in their answer"),
     "dirty_accounts": Holding(_K, _D, "accounts that wait to be evaluated"),
+    "dirty_records": Holding(_K, _K, "ids of users and organizations that wait to be evaluated"),
     "erasures": Holding(_S, _S, "names whom it deletes until it is done, a keyed hash afterwards"),
     "events": Holding(_D, _D, "what the user did, what happened at the account"),
     "import_errors": Holding(_D, _D, "faulty rows of imported files, in part"),
@@ -84,6 +86,7 @@ HOLDINGS: Final[Mapping[str, Holding]] = {
     "members": Holding(_K, _K, "your own staff"),
     "memberships": Holding(_D, _D, "which users belong to which accounts"),
     "message_receipts": Holding(_K, _K, "hashes of message ids and bodies; without them a repeat would count again"),
+    "organization_facts": Holding(_K, _K, "sums over the accounts of an organization"),
     "organizations": Holding(_K, _K, "parents of accounts, with traits of their own"),
     "owner_changes": Holding(_S, _D, "who owned the account before and after, and why"),
     "owner_choices": Holding(_D, _D, "who was chosen as owner by hand"),
@@ -96,6 +99,7 @@ HOLDINGS: Final[Mapping[str, Holding]] = {
     "trait_mappings": Holding(_K, _K, "names of traits"),
     "user_activity": Holding(_D, _K, "when the user was seen and wrote"),
     "user_days": Holding(_D, _K, "the days on which the user was active"),
+    "user_facts": Holding(_D, _K, "what rules derived about the user"),
     "users": Holding(_D, _K, "the user and their traits"),
     "webhook_endpoints": Holding(_K, _K, "where your letters go"),
 }

@@ -1,6 +1,9 @@
-"""The fact catalogue: every fact about an account that reports, filters and indicators may name, each with its type."""
+"""The fact catalogue: every fact that reports, filters, segments and indicators may name, each with its type.
 
-from collections.abc import Mapping
+One catalogue per subject: accounts, users and organizations are asked about in the same language.
+"""
+
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
@@ -16,6 +19,14 @@ class UnknownFact(Rejected):
     """The catalogue of facts has no such field."""
 
     code = "unknown_fact"
+
+
+class Subject(StrEnum):
+    """What a filter, a report or a segment is about."""
+
+    ACCOUNTS = "accounts"
+    USERS = "users"
+    ORGANIZATIONS = "organizations"
 
 
 class Type(StrEnum):
@@ -89,6 +100,10 @@ OPERATORS: Final[Mapping[Type, tuple[Op, ...]]] = MappingProxyType(
     }
 )
 
+Table = Literal[
+    "accounts", "account_facts", "users", "user_facts", "user_activity", "organizations", "organization_facts"
+]
+
 READINGS: Final = (Type.TEXT, Type.NUMBER, Type.DATETIME, Type.BOOLEAN)  # what a trait can be read as
 
 
@@ -99,7 +114,7 @@ class Fact:
     path: str
     label: str
     type: Type
-    table: Literal["accounts", "account_facts"]
+    table: Table
     column: str
     nullable: bool = True
     options: tuple[str, ...] = ()
@@ -112,11 +127,18 @@ class Fact:
         return OPERATORS[self.type]
 
 
-def _fact(path: str, label: str, type_: Type, column: str, *, nullable: bool = True, options: str = "") -> Fact:
-    return Fact(path, label, type_, "account_facts", column, nullable=nullable, options=tuple(options.split()))
+def _of(table: Table) -> Callable[..., Fact]:
+    def fact(path: str, label: str, type_: Type, column: str, *, nullable: bool = True, options: str = "") -> Fact:
+        return Fact(path, label, type_, table, column, nullable=nullable, options=tuple(options.split()))
+
+    return fact
 
 
-_ENTRIES = (
+_fact, _user, _organization = _of("account_facts"), _of("user_facts"), _of("organization_facts")
+_moves = _of("user_activity")
+
+
+_ACCOUNTS = (
     Fact("id", "ID", Type.ID, "account_facts", "account_id", nullable=False),
     Fact("externalId", "External ID", Type.TEXT, "accounts", "external_id", nullable=False),
     Fact("name", "Name", Type.TEXT, "accounts", "name"),
@@ -144,7 +166,43 @@ _ENTRIES = (
     _fact("owner.since", "Owner: Since", Type.DATETIME, "owner_since"),
 )
 
-CATALOGUE: Final[Mapping[str, Fact]] = MappingProxyType({fact.path: fact for fact in _ENTRIES})
+_USERS = (
+    Fact("id", "ID", Type.ID, "users", "id", nullable=False),
+    Fact("externalId", "External ID", Type.TEXT, "users", "external_id", nullable=False),
+    Fact("name", "Name", Type.TEXT, "users", "name"),
+    Fact("email", "Email", Type.TEXT, "users", "email"),
+    Fact("createdAt", "Created", Type.DATETIME, "users", "created_at", nullable=False),
+    _moves("firstSeenAt", "First seen", Type.DATETIME, "first_seen_at"),
+    _moves("lastSeenAt", "Last seen", Type.DATETIME, "last_seen_at"),
+    _moves("sessions", "Sessions", Type.NUMBER, "sessions"),
+    _moves("lastReceivedMessageAt", "Last received message", Type.DATETIME, "last_received_at"),
+    _moves("lastSentMessageAt", "Last sent message", Type.DATETIME, "last_sent_at"),
+    _user("status", "Status", Type.SELECT, "status", nullable=False, options="active deactivated"),
+    _user("deactivatedAt", "Deactivated", Type.DATETIME, "deactivated_at"),
+)
+
+_ORGANIZATIONS = (
+    Fact("id", "ID", Type.ID, "organizations", "id", nullable=False),
+    Fact("externalId", "External ID", Type.TEXT, "organizations", "external_id", nullable=False),
+    Fact("name", "Name", Type.TEXT, "organizations", "name"),
+    Fact("createdAt", "Created", Type.DATETIME, "organizations", "created_at", nullable=False),
+    _organization(
+        "status", "Status", Type.SELECT, "status", nullable=False, options="subscribed trial churned ignored"
+    ),
+    _organization("mrr", "MRR", Type.NUMBER, "mrr"),
+    _organization("accounts", "Accounts", Type.NUMBER, "accounts", nullable=False),
+    _organization("users", "Users", Type.NUMBER, "users", nullable=False),
+    _organization("firstSeenAt", "First seen", Type.DATETIME, "first_seen_at"),
+    _organization("lastSeenAt", "Last seen", Type.DATETIME, "last_seen_at"),
+)
+
+CATALOGUES: Final[Mapping[Subject, Mapping[str, Fact]]] = MappingProxyType(
+    {
+        Subject.ACCOUNTS: MappingProxyType({fact.path: fact for fact in _ACCOUNTS}),
+        Subject.USERS: MappingProxyType({fact.path: fact for fact in _USERS}),
+        Subject.ORGANIZATIONS: MappingProxyType({fact.path: fact for fact in _ORGANIZATIONS}),
+    }
+)
 
 
 def storable(text: str) -> bool:
@@ -152,19 +210,19 @@ def storable(text: str) -> bool:
     return "\0" not in text and not any("\ud800" <= char <= "\udfff" for char in text)
 
 
-def trait(key: str) -> Fact:
-    """The entry of one account trait; dots in the key belong to the key."""
-    return Fact(TRAIT_PREFIX + key, f"Trait: {key}", Type.TRAIT, "accounts", "traits", key=key)
+def trait(key: str, subject: Subject = Subject.ACCOUNTS) -> Fact:
+    """The entry of one trait; dots in the key belong to the key."""
+    return Fact(TRAIT_PREFIX + key, f"Trait: {key}", Type.TRAIT, subject.value, "traits", key=key)
 
 
-def find(path: str) -> Fact:
+def find(path: str, subject: Subject = Subject.ACCOUNTS) -> Fact:
     """The entry behind a path. Raises `UnknownFact`."""
-    known = CATALOGUE.get(path)
+    known = CATALOGUES[subject].get(path)
     if known is not None:
         return known
     key = path.removeprefix(TRAIT_PREFIX)
     if key != path and 0 < len(key) <= LONGEST_TRAIT_KEY and storable(key):
-        return trait(key)
+        return trait(key, subject)
     raise UnknownFact(
         "There is no such field. GET /api/v1/facts lists the fields; a trait is written `traits.` and its key.",
         field=path[:100].encode("utf-8", "replace").decode(),

@@ -38,9 +38,19 @@ async def evaluate(db: Session, workspace_id: UUID, accounts: Sequence[UUID], *,
     rules = await trait_map.rules(db, workspace_id)
     await evaluation.refresh(db, workspace_id, existing, rules.trait_map)
     changed = await ownership.reassign(db, workspace_id, existing, rules, now=now)
+    # Each step reads what the steps before it wrote: owner, then status, then segments, then indicators.
     judged = await indicators.judge(db, workspace_id, existing, now=now)
-    await evaluation.note(db, workspace_id, existing, judged.next_check_at, now=now)
+    await evaluation.note(db, workspace_id, existing, earliest(judged.next_check_at), now=now)
     return Evaluated(len(existing), changed, judged.fired, judged.resolved)
+
+
+def earliest(*instants: Mapping[UUID, datetime]) -> dict[UUID, datetime]:
+    """When the clock may next change any answer about each account, of what each step said."""
+    soonest: dict[UUID, datetime] = {}
+    for said in instants:
+        for account, at in said.items():
+            soonest[account] = min(at, soonest.get(account, at))
+    return soonest
 
 
 async def overview(db: Session, workspace_id: UUID) -> Mapping[str, Any]:

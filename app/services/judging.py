@@ -9,11 +9,11 @@ from uuid import UUID
 
 import orjson
 
-from app.db import alerts, facts, indicators
+from app.db import alerts, facts, indicators, verdicts
 from app.db.base import Session
 from app.domain import ids
 from app.domain.deliveries import Announcement
-from app.domain.fields import find
+from app.domain.fields import Subject, find
 from app.domain.filters import InvalidFilter, Tree, explain, leaves, parse
 from app.domain.indicators import (
     WITHDRAWN,
@@ -51,12 +51,12 @@ async def judge(db: Session, workspace_id: UUID, account_ids: Sequence[UUID], *,
     stored = [(row["id"], ready(row)) for row in await indicators.live(db, workspace_id)]
     live = [indicator for _, indicator in stored if indicator is not None]
     unreadable = {id_ for id_, indicator in stored if indicator is None}
-    verdicts = await indicators.verdicts(db, workspace_id, account_ids, [one.tree for one in live], now)
-    holding = {one.account_id: [live[ix].id for ix in one.holding] for one in verdicts}
+    judged = await verdicts.ask(db, workspace_id, Subject.ACCOUNTS, account_ids, [one.tree for one in live], now)
+    holding = {one.record_id: [live[ix].id for ix in one.holding] for one in judged}
     known = await alerts.open_at(db, workspace_id, account_ids)
     changes = compare(live, holding, [alert for alert in known if alert.indicator_id not in unreadable])
     fired = await _apply(db, workspace_id, changes, now) if changes.fire or changes.resolve else 0
-    soon = {one.account_id: one.next_change for one in verdicts if one.next_change is not None}
+    soon = {one.record_id: one.next_change for one in judged if one.next_change is not None}
     return Judged(soon, fired, len(changes.resolve))
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import DateTime, and_, bindparam, null, select, text
 
 from app.db import filters as sql
 from app.domain import filters
-from app.domain.fields import CATALOGUE, OPERATORS, READINGS, Op, Type, find
+from app.domain.fields import CATALOGUES, OPERATORS, READINGS, Op, Subject, Type, find
 from app.domain.filters.tree import TURNS
 from app.domain.ids import new_id, show
 from app.domain.models import Account, AccountFacts
@@ -42,7 +42,7 @@ ONES = {
     Type.PERSON: [show("mem", member) for member in MEMBERS],
     Type.ID: [show("acc", account[0]) for account in POPULATION],
 }
-PATHS = [*CATALOGUE, *(f"traits.{key}" for key in KEYS * 3)]
+PATHS = [*CATALOGUES[Subject.ACCOUNTS], *(f"traits.{key}" for key in KEYS * 3)]
 BARE = (Op.IS_SET, Op.IS_NOT_SET, Op.IS_TRUE, Op.IS_FALSE)
 
 
@@ -98,7 +98,7 @@ def facts_of(account):
     id_, external_id, created_at, traits, columns = account
     stored = {"account_id": id_, "external_id": external_id, "created_at": created_at, "name": traits.get("name")}
     stored |= columns
-    return {path: stored[fact.column] for path, fact in CATALOGUE.items()} | {"traits": traits}
+    return {path: stored[fact.column] for path, fact in CATALOGUES[Subject.ACCOUNTS].items()} | {"traits": traits}
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from app.db import reports
 from app.db.base import raw
 from app.db.reports import Place
-from app.domain.fields import CATALOGUE, READINGS
+from app.domain.fields import CATALOGUES, READINGS, Subject
 from app.domain.filters import AllOf, parse
 from app.domain.ids import new_id
 from app.domain.reports import understand
@@ -49,7 +49,7 @@ async def everything(db, workspace_id, sort, limit, where=EVERYTHING):
         after = part[-1]
 
 
-SORTS = [(path, direction) for path in CATALOGUE for direction in ("asc", "desc")] + [
+SORTS = [(path, direction) for path in CATALOGUES[Subject.ACCOUNTS] for direction in ("asc", "desc")] + [
     (f"traits.{KEYS[0]}", direction, str(reading)) for direction in ("asc", "desc") for reading in READINGS
 ]
 

@@ -5,14 +5,14 @@ from decimal import Decimal
 
 import pytest
 
-from app.domain.fields import CATALOGUE, OPERATORS, UnknownFact, find
+from app.domain.fields import CATALOGUES, OPERATORS, Subject, UnknownFact, find
 from app.domain.filters import InvalidFilter, explain, holds, next_change, parse
 from app.domain.filters.values import fold, instant_of, number_of
 
 NOW = datetime(2026, 3, 29, 1, 30, tzinfo=UTC)
 TICK = timedelta(microseconds=1)
 DAY = timedelta(days=1)
-EMPTY = dict.fromkeys(CATALOGUE) | {"traits": {}}
+EMPTY = dict.fromkeys(CATALOGUES[Subject.ACCOUNTS]) | {"traits": {}}
 
 
 def answer(condition, now=NOW, traits=None, **facts):
@@ -257,7 +257,7 @@ def test_limits_are_reachable(source):
 
 
 def test_an_operator_that_compares_needs_something_to_compare_with():
-    for fact in CATALOGUE.values():
+    for fact in CATALOGUES[Subject.ACCOUNTS].values():
         for op in OPERATORS[fact.type]:
             if op not in ("isSet", "isNotSet"):
                 with pytest.raises(InvalidFilter, match="needs a value"):
@@ -328,7 +328,7 @@ def test_numbers_in_traits(value, expected):
 
 
 def test_labels_are_those_of_the_product():
-    labels = {fact.label for fact in CATALOGUE.values()}
+    labels = {fact.label for fact in CATALOGUES[Subject.ACCOUNTS].values()}
     columns = ("Email", "Join date", "Last seen", "Sessions", "Last received message", "Last sent message")
     assert {f"Owner: {column}" for column in columns} <= labels
 

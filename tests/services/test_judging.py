@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import event, text
 
-from app.db import indicators as stored
+from app.db import verdicts
 from app.db.base import raw
+from app.domain.fields import Subject
 from app.domain.filters import parse
 from app.domain.ids import new_id
 from app.services import indicators
@@ -90,13 +91,13 @@ async def test_all_indicators_are_asked_in_one_statement(act, database):
 
 
 async def test_very_long_indicators_are_asked_in_portions(act, monkeypatch):
-    monkeypatch.setattr(stored, "MOST_LEAVES", 2)
+    monkeypatch.setattr(verdicts, "MOST_LEAVES", 2)
     trees = [RICH, {"all": [RICH, QUIET, RICH]}, QUIET, {"not": RICH}, {"all": []}]
     accounts = await act(add_accounts, [500, 5], seen=NOW - timedelta(days=8))
 
-    found = await act(stored.verdicts, accounts, [parse(tree) for tree in trees], NOW)
+    found = await act(verdicts.ask, Subject.ACCOUNTS, accounts, [parse(tree) for tree in trees], NOW)
 
-    assert {one.account_id: one.holding for one in found} == {accounts[0]: (0, 1, 2, 4), accounts[1]: (2, 3, 4)}
+    assert {one.record_id: one.holding for one in found} == {accounts[0]: (0, 1, 2, 4), accounts[1]: (2, 3, 4)}
 
 
 async def test_a_filter_of_another_release_is_left_alone(act, database, workspace):

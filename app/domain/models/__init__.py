@@ -3,6 +3,7 @@
 from app.domain.models.accounts import (
     Account,
     AccountActivity,
+    AccountChange,
     AccountFacts,
     DirtyAccount,
     OwnerChange,
@@ -17,15 +18,23 @@ from app.domain.models.inbox import Parcel
 from app.domain.models.indicators import Alert, Indicator
 from app.domain.models.jobs import Job, Reprocessing
 from app.domain.models.keys import ApiKey, KeySecret
-from app.domain.models.organizations import AccountParent, Affiliation, CustomInstance, Organization
+from app.domain.models.organizations import (
+    AccountParent,
+    Affiliation,
+    CustomInstance,
+    DirtyRecord,
+    Organization,
+    OrganizationFacts,
+)
 from app.domain.models.outbound import Delivery, DeliveryAttempt, WebhookEndpoint
 from app.domain.models.rejections import RejectedCount, RejectedMessage, RejectedTotal
-from app.domain.models.users import Membership, User, UserActivity, UserDay
+from app.domain.models.users import Membership, User, UserActivity, UserDay, UserFacts
 from app.domain.models.workspaces import KeyRole, Member, TraitMapping, Workspace
 
 __all__ = [
     "Account",
     "AccountActivity",
+    "AccountChange",
     "AccountFacts",
     "AccountParent",
     "Affiliation",
@@ -36,6 +45,7 @@ __all__ = [
     "Delivery",
     "DeliveryAttempt",
     "DirtyAccount",
+    "DirtyRecord",
     "Erasure",
     "Event",
     "Import",
@@ -49,6 +59,7 @@ __all__ = [
     "Membership",
     "MessageReceipt",
     "Organization",
+    "OrganizationFacts",
     "OwnerChange",
     "OwnerChoice",
     "OwnerClaim",
@@ -62,6 +73,7 @@ __all__ = [
     "User",
     "UserActivity",
     "UserDay",
+    "UserFacts",
     "WebhookEndpoint",
     "Workspace",
 ]

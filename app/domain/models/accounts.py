@@ -5,12 +5,23 @@ Three tables by how often they move: `accounts` (traits), `account_activity` (ev
 
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import BigInteger, Computed, Identity, Index, Numeric, Text, UniqueConstraint, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import BigInteger, Computed, Identity, Index, Numeric, Text, UniqueConstraint, Uuid, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.domain.models.base import At, Base, Json, Key, Made, Ref, Str, inside_workspace, owned_by_workspace
+from app.domain.models.base import (
+    At,
+    Base,
+    Json,
+    Key,
+    Made,
+    Ref,
+    Str,
+    inside_workspace,
+    owned_by_workspace,
+)
 
 
 class Account(Base):
@@ -89,8 +100,40 @@ class AccountFacts(Base):
     owner_sessions: Mapped[int | None] = mapped_column(BigInteger)
     owner_last_received_at: Mapped[At | None]
     owner_last_sent_at: Mapped[At | None]
+    organization_id: Mapped[Ref | None]
+    status_source: Mapped[Str] = mapped_column(server_default="default")
+    status_since: Mapped[At | None]
+    unconverted: Mapped[bool] = mapped_column(server_default=text("false"))
+    trial_ends_at: Mapped[At | None]
+    churned_at: Mapped[At | None]
+    renews_at: Mapped[At | None]
+    joined_at: Mapped[At | None]
+    key_roles: Mapped[Json] = mapped_column(server_default=text("'{}'"))  # holder's id by role
+    role_holders: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid), server_default=text("'{}'"))
+    segments: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid), server_default=text("'{}'"))
+    access_groups: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid), server_default=text("'{}'"))
     next_check_at: Mapped[At | None]
     evaluated_at: Mapped[At | None]
+
+
+class AccountChange(Base):
+    """That an account's facts were written, in which transaction: what copies of them in other engines catch up from.
+
+    Who has seen all transactions below `xid` misses nothing by reading on from there.
+    """
+
+    __tablename__ = "account_changes"
+    __table_args__ = (
+        owned_by_workspace(),
+        Index(None, "workspace_id", "xid"),
+        Index("ix_account_changes_changed_at", "workspace_id", "changed_at"),
+    )
+
+    workspace_id: Mapped[Key]
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    account_id: Mapped[Ref]
+    xid: Mapped[int] = mapped_column(BigInteger, server_default=text("((pg_current_xact_id())::text)::bigint"))
+    changed_at: Mapped[Made]
 
 
 class DirtyAccount(Base):

@@ -2,9 +2,21 @@
 
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import Computed, Index, Numeric, Text, UniqueConstraint, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Computed,
+    Identity,
+    Index,
+    Numeric,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.domain.models.base import At, Base, Json, Key, Made, Ref, Str, inside_workspace, owned_by_workspace
@@ -30,6 +42,59 @@ class Organization(Base):
     last_seen_at: Mapped[At | None]
     created_at: Mapped[Made]
     updated_at: Mapped[Made]
+
+
+class OrganizationFacts(Base):
+    """Everything derived about an organization; `mrr`, `accounts` and `users` are sums over its accounts."""
+
+    __tablename__ = "organization_facts"
+    __table_args__ = (
+        inside_workspace("organization_id", "organizations"),
+        Index(
+            "ix_organization_facts_due",
+            "workspace_id",
+            "next_check_at",
+            postgresql_where=text("next_check_at is not null"),
+        ),
+        {"postgresql_with": {"fillfactor": "80"}},
+    )
+
+    workspace_id: Mapped[Key]
+    organization_id: Mapped[Key]
+    status: Mapped[Str] = mapped_column(server_default="subscribed")
+    status_source: Mapped[Str] = mapped_column(server_default="default")
+    status_since: Mapped[At | None]
+    unconverted: Mapped[bool] = mapped_column(server_default=text("false"))
+    trial_ends_at: Mapped[At | None]
+    churned_at: Mapped[At | None]
+    renews_at: Mapped[At | None]
+    mrr: Mapped[Decimal | None] = mapped_column(Numeric)
+    accounts: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    users: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    first_seen_at: Mapped[At | None]
+    last_seen_at: Mapped[At | None]
+    segments: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid), server_default=text("'{}'"))
+    next_check_at: Mapped[At | None]
+    evaluated_at: Mapped[At | None]
+
+
+class DirtyRecord(Base):
+    """A promise to evaluate a user or an organization; see `DirtyAccount`."""
+
+    __tablename__ = "dirty_records"
+    __table_args__ = (
+        owned_by_workspace(),
+        CheckConstraint("subject in ('users', 'organizations')", name="subject"),
+        {"postgresql_with": {"autovacuum_vacuum_scale_factor": "0.01", "autovacuum_vacuum_cost_delay": "0"}},
+    )
+
+    workspace_id: Mapped[Key]
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    subject: Mapped[Str]
+    record_id: Mapped[Ref]
+    due_at: Mapped[Made]
+    attempts: Mapped[int] = mapped_column(server_default=text("0"))
+    last_error: Mapped[str | None] = mapped_column(Text)
 
 
 class AccountParent(Base):

@@ -2,9 +2,10 @@
 
 from datetime import date
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import BigInteger, Computed, Date, Index, Text, UniqueConstraint, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import BigInteger, Computed, Date, Index, Text, UniqueConstraint, Uuid, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.domain.models.base import At, Base, Json, Key, Made, Str, inside_workspace, owned_by_workspace
@@ -45,6 +46,27 @@ class UserActivity(Base):
     sessions: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     last_received_at: Mapped[At | None]  # the user wrote to the workspace's team
     last_sent_at: Mapped[At | None]  # the team wrote to the user
+
+
+class UserFacts(Base):
+    """What rules derived about a user. Only workspaces whose rules ask about users have rows here."""
+
+    __tablename__ = "user_facts"
+    __table_args__ = (
+        inside_workspace("user_id", "users"),
+        Index("ix_user_facts_due", "workspace_id", "next_check_at", postgresql_where=text("next_check_at is not null")),
+        {"postgresql_with": {"fillfactor": "80"}},
+    )
+
+    workspace_id: Mapped[Key]
+    user_id: Mapped[Key]
+    status: Mapped[Str] = mapped_column(server_default="active")
+    status_source: Mapped[Str] = mapped_column(server_default="default")
+    status_since: Mapped[At | None]
+    deactivated_at: Mapped[At | None]
+    segments: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid), server_default=text("'{}'"))
+    next_check_at: Mapped[At | None]
+    evaluated_at: Mapped[At | None]
 
 
 class UserDay(Base):

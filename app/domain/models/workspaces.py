@@ -23,6 +23,7 @@ class Workspace(Base):
     owner_default_policy: Mapped[Literal["none", "first_user"]] = mapped_column(Text, server_default="none")
     conversation_tracking: Mapped[bool] = mapped_column(server_default=text("false"))
     created_at: Mapped[Made]
+    watches_users: Mapped[bool] = mapped_column(server_default=text("false"))  # rules ask about users: mark who moves
     erasures: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     """How often anything was deleted or released: what processes remember of ids holds as long as this stays."""
     event_retention_days: Mapped[int | None]

@@ -1,4 +1,4 @@
-"""Bulk edits, idempotency keys and the audit log.
+"""Bulk edits.
 
 Phase: expand.
 """

@@ -79,7 +79,7 @@ def facts_of(subject: str, column: str, *columns: sa.Column[Any]) -> None:
         sa.ForeignKeyConstraint(
             ["workspace_id", column],
             [f"{subject}.workspace_id", f"{subject}.id"],
-            name=f"fk_{table}_workspace_id_{column}_{subject}",
+            name=f"fk_{table}_workspace_id_{column}_{subject}"[:63],
             ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("workspace_id", column, name=f"pk_{table}"),

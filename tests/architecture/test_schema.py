@@ -72,7 +72,7 @@ def misnamed(table):
     names += [(index.name, f"{'uq' if index.unique else 'ix'}_{table.name}_") for index in table.indexes]
     for reference in table.foreign_key_constraints:
         columns = "_".join(reference.column_keys)
-        names.append((reference.name, f"fk_{table.name}_{columns}_{reference.referred_table.name}"))
+        names.append((reference.name, f"fk_{table.name}_{columns}_{reference.referred_table.name}"[:LONGEST_NAME]))
     names.append((table.primary_key.name, f"pk_{table.name}"))
     return [name for name, begin in names if len(name) > LONGEST_NAME or not name.startswith(begin or "")]
 

@@ -35,6 +35,11 @@ def owned_by_workspace() -> ForeignKeyConstraint:
     return ForeignKeyConstraint(["workspace_id"], ["workspaces.id"], ondelete="CASCADE")
 
 
-def inside_workspace(column: str, table: str) -> ForeignKeyConstraint:
-    """A reference that cannot leave the workspace: (workspace_id, column) -> table(workspace_id, id)."""
-    return ForeignKeyConstraint(["workspace_id", column], [f"{table}.workspace_id", f"{table}.id"], ondelete="CASCADE")
+def inside_workspace(column: str, table: str, *, name: str | None = None) -> ForeignKeyConstraint:
+    """A reference that cannot leave the workspace: (workspace_id, column) -> table(workspace_id, id).
+
+    `name` is only for one that the convention would give more than PostgreSQL's 63 characters: it is cut there.
+    """
+    return ForeignKeyConstraint(
+        ["workspace_id", column], [f"{table}.workspace_id", f"{table}.id"], ondelete="CASCADE", name=name
+    )

@@ -49,7 +49,11 @@ class OrganizationFacts(Base):
 
     __tablename__ = "organization_facts"
     __table_args__ = (
-        inside_workspace("organization_id", "organizations"),
+        inside_workspace(
+            "organization_id",
+            "organizations",
+            name="fk_organization_facts_workspace_id_organization_id_organization",
+        ),
         Index(
             "ix_organization_facts_due",
             "workspace_id",

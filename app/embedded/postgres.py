@@ -1,5 +1,6 @@
 """A PostgreSQL of our own: made on first use, on a private Unix socket only, stopped when we end."""
 
+import contextlib
 import os
 import re
 import secrets
@@ -25,7 +26,6 @@ TUNING = {
     "timezone": "UTC",
     "log_timezone": "UTC",
     "max_connections": "200",
-    "shared_buffers": "256MB",
     "max_wal_size": "4GB",
     "checkpoint_timeout": "15min",
     "synchronous_commit": "on",
@@ -34,6 +34,22 @@ TUNING = {
 }
 # against power cuts only: what was committed still survives every death of a process
 FAST = {"fsync": "off", "full_page_writes": "off", "shared_buffers": "128MB", "max_wal_size": "1GB"}
+
+LEAST_BUFFERS, MOST_BUFFERS = 128, 4096  # MB
+CONTAINER_LIMIT = Path("/sys/fs/cgroup/memory.max")
+
+
+def buffers() -> str:
+    """An eighth of the machine's memory: keys of messages are random, and their index is to stay in memory.
+
+    It is taken only as it is used, and shared by all connections.
+    """
+    limits = [LEAST_BUFFERS * 8]
+    with contextlib.suppress(ValueError, OSError):  # not known here
+        limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20]
+    with contextlib.suppress(ValueError, OSError):  # not in a container, or without a limit
+        limits.append(int(CONTAINER_LIMIT.read_text()) >> 20)
+    return f"{min(max(min(limits) // 8, LEAST_BUFFERS), MOST_BUFFERS)}MB"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +120,12 @@ def made_by(home: Path) -> int | None:
 def _describe(home: Path, who: Identity, *, fast: bool) -> Cluster:
     programs = binaries.choose(made_by(home))
     sockets = folders.sockets(home, who.uid)
-    settings = {**TUNING, **(FAST if fast else {}), "unix_socket_directories": str(sockets)}
+    settings = {
+        **TUNING,
+        "shared_buffers": buffers(),
+        **(FAST if fast else {}),
+        "unix_socket_directories": str(sockets),
+    }
     return Cluster(home, programs, reachable(programs, home, who), who, sockets, settings)
 
 

@@ -42,6 +42,20 @@ def write(seed, *, tracks=TRACKS):
     return calls
 
 
+def write_visit(*, tracks=300):
+    """What one person does in a browser: they sign in, and then things happen."""
+    calls = [
+        {"call": "identify", "user": "visitor", "traits": {"email": "visitor@customer.test"}},
+        {"call": "group", "user": "visitor", "group": "account-0", "traits": {"name": "Company 0", "plan": "büro"}},
+    ]
+    for serial in range(tracks):
+        event, properties = f"Thing {serial % 7}", {"serial": serial}
+        calls.append(
+            {"call": "track", "user": "visitor", "group": "account-0", "event": event, "properties": properties}
+        )
+    return calls
+
+
 def foretell(calls):
     """What is stored once all calls have arrived, however often and in whatever order."""
     stored = Stored()

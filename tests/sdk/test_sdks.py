@@ -43,7 +43,7 @@ COUNTED = "select coalesce(sum(events), 0)::int from account_activity where work
 def served():
     """`steward serve` as a process of its own, and a stage with a workspace for each SDK."""
     with campaign.place() as folder, World(folder / "world", seed=SEED) as world:
-        stage = asyncio.run(campaign.prepare(world, count=3))  # every second key writes to an inbox
+        stage = asyncio.run(campaign.prepare(world, count=5))  # every second key writes to an inbox
         world.start("api")
         yield world, stage
 
@@ -60,7 +60,15 @@ def calls(tmp_path):
 @pytest.fixture(scope="module")
 def node_folder():
     try:
-        return packages.folder()
+        return packages.folder(*packages.NODE)
+    except packages.NotHere as reason:
+        pytest.skip(str(reason))
+
+
+@pytest.fixture(scope="module")
+def browser_folder():
+    try:
+        return packages.folder(*packages.BROWSER)
     except packages.NotHere as reason:
         pytest.skip(str(reason))
 
@@ -83,6 +91,34 @@ def test_what_the_node_sdk_sends_over_a_bad_road_is_stored_once(served, calls, n
         return ["node", str(HERE / "send.mjs"), str(node_folder), url, stage.keys[2], str(path)]
 
     send(world, command, made, stage.ids[2])
+
+
+def test_what_the_browser_library_sends_over_a_bad_road_is_stored_once(served, tmp_path, browser_folder):
+    """Each call is a request of its own; a server's answer is all the library knows, and it tries again by itself."""
+    world, stage = served
+    made = script.write_visit()
+    path = tmp_path / "visit.json"
+    path.write_text(json.dumps(made), encoding="utf-8")
+    with Proxy(urlsplit(world.api).port, SEED) as road:
+        command = ["node", str(HERE / "browse.mjs"), str(browser_folder), road.url, stage.keys[4], str(path)]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as page:
+            told = json.loads(page.stdout.readline())
+            asyncio.run(until_stored(world, stage.ids[4], len(made)))
+            page.stdin.close()
+    assert told == {"made": len(made), "ids": len(made)}
+    assert road.done[FINE] < sum(road.done.values()) * 0.9
+    foretold = script.foretell(made)
+    found, receipts, counted = asyncio.run(look(world, stage.ids[4]))
+    assert found.events == foretold.events
+    assert (found.users, found.accounts, found.links) == (foretold.users, foretold.accounts, foretold.links)
+    assert (receipts, counted) == (len(made), len(made) - 2)
+
+
+async def until_stored(world, workspace, wanted):
+    """Wait until so many messages have come, for as long as anybody would."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while (await look(world, workspace))[1] < wanted:
+            await asyncio.sleep(0.3)
 
 
 def send(world, command, made, workspace):

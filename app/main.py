@@ -3,14 +3,14 @@
 import gc
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 
-from app.api import openapi, problems
+from app.api import openapi, problems, writes
 from app.api.backlog import Backlog
 from app.api.callers import Callers
 from app.api.deps import State
@@ -25,13 +25,14 @@ from app.api.reception import Reception
 from app.api.routes import OPS, ROUTERS
 from app.api.shared import open_shared
 from app.api.shelf import Shelf
+from app.api.tending import Keeper
 from app.api.usage import Usage
 from app.db.base import Database
 from app.domain import cursors, secrets, suppression
 from app.domain.errors import DomainError
 from app.domain.keys import Caller, Grant
 from app.domain.memory import Memory
-from app.services import keys
+from app.services import keys, sessions
 from app.settings import Settings
 from app.workers.bell import open_bell
 
@@ -57,6 +58,7 @@ def create_app(settings: Settings | None = None, *, now: Clock = utc_now) -> Fas
     # Flat and first: included routers are matched one inside the other, and the documentation's pages before them.
     app.router.routes[:0] = [route for router in (*ROUTERS, OPS) for route in router.routes]
     app.add_middleware(Gate)
+    app.add_exception_handler(writes.Repeated, writes.on_repeated)
     app.add_exception_handler(DomainError, problems.on_domain_error)
     app.add_exception_handler(RequestValidationError, problems.on_invalid_request)
     app.add_exception_handler(HTTPException, problems.on_http_exception)
@@ -71,18 +73,28 @@ async def _running(settings: Settings, now: Clock) -> AsyncIterator[State]:
 
         async def look_up(fingerprint: bytes) -> Grant | None:
             async with database.open_transaction() as db:
-                return await keys.grant_of(db, fingerprint)
+                grant = await keys.grant_of(db, fingerprint)
+                signed_in = None if grant else await sessions.whose_secret(db, fingerprint)
+            if signed_in is None:
+                return grant
+            workspace_id, session_id = signed_in
+            idle = timedelta(hours=settings.session_idle_hours)
+            async with database.transaction(workspace_id) as db:
+                return await sessions.grant_of(db, workspace_id, session_id, idle=idle, now=now())
 
         async def note_use(caller: Caller) -> None:
+            write = keys.note_use if caller.session_id is None else sessions.note_use
             async with database.transaction(caller.workspace_id) as db:
-                await keys.note_use(db, caller, now=now())
+                await write(db, caller, now=now())
 
         master = settings.secret_key.get_secret_value()
-        commits = GroupCommit(database, Memory(suppression.key(master)), now=now, wake=bell.wake)
+        memory = Memory(suppression.key(master), keeps_history=settings.trait_history_days > 0)
+        commits = GroupCommit(database, memory, now=now, wake=bell.wake)
         backlog = Backlog(database, most_messages=settings.inbox_messages, most_seconds=settings.inbox_seconds)
         inbox = Inbox(database, backlog, wake=bell.wake)
         metrics = Metrics()
         shelf = Shelf(database, commits, settings, suppression_key=suppression.key(master), now=now)
+        keeper = Keeper(database, settings)
         state = State(
             settings=settings,
             database=database,
@@ -98,11 +110,13 @@ async def _running(settings: Settings, now: Clock) -> AsyncIterator[State]:
             commits=commits,
             reception=Reception(commits, inbox, shelf, metrics),
             shelf=shelf,
+            replicas=keeper.replicas,
             wake=bell.wake,
             bell_answers=bell.answers,
         )
         state.metrics.watch(state.holds, state.pressure)
         state.pressure.start()
+        keeper.start()
         gc.freeze()  # what was made so far stays; batches make and drop objects by the thousand
         gc.set_threshold(50_000, 20, 20)
         try:
@@ -111,7 +125,9 @@ async def _running(settings: Settings, now: Clock) -> AsyncIterator[State]:
             await state.commits.close()
             await inbox.close()
             await state.shelf.close()
+            await keeper.close()
             state.pressure.stop()
             await state.usage.settle()
             await state.limiter.close()
             await bell.close()
+            gc.unfreeze()  # what stays frozen is never given back, and DuckDB complains of it at the very end

@@ -63,6 +63,11 @@ class Settings(BaseSettings):
     shed_after_seconds: float = Field(
         1.0, gt=0, description="How late a process may run before it refuses reads (503); four times it: everything."
     )
+    audit_days: int = Field(400, ge=1, le=4000, description="How long the audit log is kept.")
+    session_days: int = Field(30, ge=1, le=400, description="How long members stay signed in, at most.")
+    session_idle_hours: int = Field(
+        168, ge=1, le=9600, description="How long members stay signed in without doing anything."
+    )
     rejected_days: int = Field(30, ge=1, le=400, description="How long refused messages are kept to be replayed.")
     rejected_rows: int = Field(
         10_000, ge=100, description="Refused messages kept per workspace; the oldest go first, and are counted."
@@ -71,6 +76,9 @@ class Settings(BaseSettings):
         64 * 1024 * 1024, ge=1024 * 1024, description="Bytes of refused messages kept per workspace."
     )
     import_bytes: int = Field(1024**3, ge=1024, description="Largest file of one bulk import.")
+    export_rows: int = Field(
+        200_000, ge=1, le=1_048_575, description="Rows one exported report has at most; Excel's own limit is 1,048,575."
+    )
     outbound_allow: tuple[str, ...] = Field(
         (), description="CIDRs or host names outbound calls may reach although private (JSON list)."
     )
@@ -87,6 +95,16 @@ class Settings(BaseSettings):
     receipt_days: int = Field(
         90, ge=7, le=36500, description="Days in which a message sent again under its id is known to be a repeat."
     )
+    trait_history_days: int = Field(
+        400, ge=0, le=36500, description="How long it can be asked what a trait was; 0: no history of traits is kept."
+    )
+    columns_from: int = Field(
+        5_000, ge=1, description="Accounts from which on a workspace's reports are answered from columns in memory."
+    )
+    columns_bytes: int = Field(
+        2 * 1024**3, ge=0, description="Memory the columns of all workspaces take in one web process; 0: none are kept."
+    )
+    columns_threads: int = Field(2, ge=1, le=64, description="Threads one question to the columns is answered with.")
     worker_concurrency: int = Field(32, ge=1, description="Jobs one worker process runs at a time.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe level written.")
     environment: Literal["live", "test"] = Field("live", description="Marks keys: `stw_live_…` or `stw_test_…`.")

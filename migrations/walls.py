@@ -3,9 +3,11 @@
 from alembic import op
 
 ROLE = "steward_app"
+MEMBER = "steward_member"
 
 # The sub-select is evaluated once per statement and keeps indexes usable; nullif makes "unset" mean "no rows".
 WORKSPACE = "(select nullif(current_setting('steward.workspace', true), '')::uuid)"
+GROUPS = "(select nullif(current_setting('steward.groups', true), '')::uuid[])"
 PUMP = "(select current_setting('steward.pump', true)) = 'on'"
 
 
@@ -29,6 +31,39 @@ def ensure_role() -> None:
         """
     )
     op.execute(f"grant usage on schema public to {ROLE}")
+
+
+def ensure_member_role() -> None:
+    """The role of members who may not see everything: all that the application's role may, behind veils."""
+    op.execute(
+        f"""
+        do $$ begin
+            if not exists (select from pg_roles where rolname = '{MEMBER}') then
+                create role {MEMBER} nologin nosuperuser nobypassrls;
+            end if;
+            if not pg_has_role('{MEMBER}', '{ROLE}', 'member') then
+                grant {ROLE} to {MEMBER};
+            end if;
+            if not pg_has_role(
+                current_user, '{MEMBER}',
+                case when current_setting('server_version_num')::int >= 160000 then 'set' else 'member' end
+            ) then
+                execute format('grant {MEMBER} to %I', current_user);
+            end if;
+        exception when duplicate_object or unique_violation then null;
+        end $$
+        """
+    )
+
+
+def veil(table: str, seen: str) -> None:
+    """Data-access groups: of this table, members see only the rows for which `seen` holds. Keys and admins see all."""
+    op.execute(f"create policy veil on {table} as restrictive for select to {MEMBER} using ({seen})")
+
+
+def unveil(table: str) -> None:
+    """Take a veil away."""
+    op.execute(f"drop policy veil on {table}")
 
 
 def grant(table: str) -> None:

@@ -7,7 +7,7 @@ import asyncio
 import shutil
 import tempfile
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -17,11 +17,13 @@ from alembic.config import Config
 
 from app import embedded
 from app.db.base import Database
+from app.domain import ids
 from app.domain.ids import new_id
+from app.domain.team import MemberRole
 from app.main import create_app
 from app.outbound.addresses import Allow
 from app.outbound.http import Client
-from app.services import keys, workspaces
+from app.services import keys, members, sessions, workspaces
 from app.settings import Settings
 from app.workers.pump import pump_once
 from app.workers.runtime import Runtime
@@ -165,6 +167,31 @@ async def make_client(app, make_key):
             base_url="http://steward.test",
             headers={"authorization": f"Bearer {await make_key(workspace_id, *scopes)}"},
         )
+        clients.append(client)
+        return client
+
+    yield make
+    await asyncio.gather(*(client.aclose() for client in clients))
+
+
+@pytest.fixture
+async def as_member(app, database, workspace):
+    """Makes a client signed in as a new member: `await as_member("leader")`; its `member` says who that is."""
+    clients = []
+
+    async def make(role="team_member", workspace_id=workspace, email=None):
+        now = datetime.now(UTC)
+        lasts = sessions.Lifetime(timedelta(days=30), timedelta(days=7))
+        email = email or f"{role}-{new_id().hex}@staff.test"
+        async with database.transaction(workspace_id) as db:
+            made = await members.add(db, workspace_id, email=email, name=role, role=MemberRole(role), now=now)
+            opened = await sessions.open_for(db, workspace_id, made["id"], client="tests", lasts=lasts, now=now)
+        client = httpx.AsyncClient(
+            transport=httpx.ASGITransport(app=app, raise_app_exceptions=False),
+            base_url="http://steward.test",
+            headers={"authorization": f"Bearer {opened.text}"},
+        )
+        client.member = ids.show("mem", made["id"])
         clients.append(client)
         return client
 

@@ -1,6 +1,6 @@
 """What every request goes through before a route sees it: head, load, key, rate, and only then its body."""
 
-from app.api import bodies, cors, credentials, heads, lanes
+from app.api import bodies, cookies, cors, credentials, heads, lanes
 from app.api.callers import REFUSED
 from app.api.deps import State
 from app.api.exchanges import Exchange, Receive
@@ -16,7 +16,7 @@ STRANGERS_PLAIN = 1024 * 1024  # that their bodies may have after gzip: inflatin
 async def admit(exchange: Exchange, receive: Receive, state: State) -> Receive | None:
     """Check everything in this order; the `receive` to go on with, or None when the answer is given already."""
     scope = exchange.scope
-    lane = lanes.lane_of(scope["path"])
+    lane = lanes.lane_of(scope["path"], scope["method"])
     exchange.unread = True
     if lane is not None and lane.cors:
         exchange.headers += cors.headers(scope, state.settings.cors_origins)
@@ -31,7 +31,12 @@ async def admit(exchange: Exchange, receive: Receive, state: State) -> Receive |
     state.pressure.check(scope["method"])
     if lane.key_in_body and credentials.is_foreign(head.get(b"authorization")):
         return await _admit_stranger(exchange, receive, state, head, lane)
-    caller = await state.callers.identify(head.get(b"authorization"), lane.missing)
+    if lane.keyless:
+        return await _admit_nobody(exchange, receive, state, head, lane)
+    authorization = head.get(b"authorization")
+    if authorization is None and lane.cookies:
+        authorization = cookies.read(head, scope["method"])
+    caller = await state.callers.identify(authorization, lane.missing)
     await _welcome(exchange, caller, state)
     if not head.announces_body:
         return receive
@@ -80,6 +85,18 @@ async def _admit_stranger(exchange: Exchange, receive: Receive, state: State, he
     exchange.hold = state.holds.open(caller.workspace_id)
     exchange.hold.grow(len(body))
     return bodies.replay(body, receive)
+
+
+async def _admit_nobody(exchange: Exchange, receive: Receive, state: State, head: Head, lane: Lane) -> Receive:
+    """Read a small body of somebody who is about to say who they are. Few of these are read at once."""
+    if not head.announces_body:
+        return receive
+    bodies.check_announced(head, lane, state.settings)
+    exchange.hold = state.holds.open(None)
+    allowed, seconds = lane.bounds(state.settings), min(STRANGERS_SECONDS, state.settings.body_timeout_seconds)
+    sent = await bodies.collect(receive, exchange.hold, allowed.sent, seconds)
+    exchange.unread = False
+    return bodies.replay(bodies.decode(head, sent, exchange.hold, allowed.plain, lane.ratio), receive)
 
 
 async def _writer(body: bytes, state: State, lane: Lane) -> Caller:

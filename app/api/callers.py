@@ -1,4 +1,4 @@
-"""Who is behind a key, remembered for three seconds: a revoked key stops working everywhere well within five."""
+"""Who is behind a key or session, remembered for three seconds: a revoked one stops working everywhere within five."""
 
 import asyncio
 import time
@@ -8,11 +8,12 @@ from typing import Final
 
 from app.api import credentials
 from app.domain import keys
-from app.domain.keys import Caller, Grant, InvalidKey, MissingKey
+from app.domain.keys import Caller, Grant, InvalidKey, InvalidSession, MissingKey
 
 REMEMBERED_SECONDS: Final = 3.0
 REMEMBERED_KEYS: Final = 10_000
 REFUSED: Final = "This API key is not valid: it is unknown, revoked or expired."
+ENDED: Final = "This session has ended: sign in again."
 
 LookUp = Callable[[bytes], Awaitable[Grant | None]]
 Note = Callable[[Caller], None]
@@ -35,10 +36,10 @@ class Callers:
         return await self.behind(secret)
 
     async def behind(self, secret: str) -> Caller:
-        """The caller who knows this secret; InvalidKey."""
+        """The caller who knows this secret; InvalidKey, InvalidSession."""
         grant = await self._grant(secret)
         if grant is None or not grant.holds(self._now()):
-            raise InvalidKey(REFUSED)
+            raise InvalidSession(ENDED) if keys.is_token("ses", secret) else InvalidKey(REFUSED)
         return grant.caller
 
     def forget(self) -> None:
@@ -50,7 +51,7 @@ class Callers:
         known = self._known.get(fingerprint)
         if known is not None and time.monotonic() < known[0]:
             return known[1]
-        if not keys.well_formed(secret):
+        if not (keys.well_formed(secret) or keys.is_token("ses", secret)):
             return None
         task = self._asked.get(fingerprint)
         if task is None:

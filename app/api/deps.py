@@ -1,9 +1,10 @@
 """All an endpoint may ask for: who calls, a transaction in their workspace, the time, and its place in a list."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from fastapi import Depends, Path, Query, Request
 
@@ -17,12 +18,19 @@ from app.api.pressure import Pressure
 from app.api.reception import Reception
 from app.api.shelf import Shelf
 from app.api.usage import Usage
+from app.api.writes import around
 from app.db.base import Database, Session
-from app.domain.keys import Caller, MissingKey, Scope
+from app.db.replica import Replicas
+from app.domain.keys import Caller, MissingKey
 from app.domain.secrets import Keyring
+from app.domain.team import ALLOWED, Permission, Scope
+from app.services import accounts, organizations, users
 from app.settings import Settings
 
 ASGIScope = MutableMapping[str, Any]
+
+FINDERS: Final = {"account": accounts.find, "user": users.find, "organization": organizations.find}
+"""What parameters of paths are called that name a record."""
 
 
 @dataclass(slots=True)
@@ -43,8 +51,17 @@ class State:
     commits: GroupCommit
     reception: Reception
     shelf: Shelf
+    replicas: Replicas
     wake: Callable[[], None]
     bell_answers: Callable[[], Awaitable[bool | None]]
+
+    def transaction(self, caller: Caller) -> AbstractAsyncContextManager[Session]:
+        """One transaction in the caller's workspace, which sees what the caller may see."""
+        return self.database.transaction(caller.workspace_id, groups=caller.veil)
+
+    def frozen_transaction(self, caller: Caller) -> AbstractAsyncContextManager[Session]:
+        """The same, to read as of one moment."""
+        return self.database.frozen_transaction(caller.workspace_id, groups=caller.veil)
 
 
 def state_of(scope: ASGIScope) -> State:
@@ -53,8 +70,8 @@ def state_of(scope: ASGIScope) -> State:
     return state
 
 
-def caller_of(scope: ASGIScope, needed: Scope | None = None) -> Caller:
-    """Who calls, once the middleware has checked the key; refused without the scope this needs."""
+def caller_of(scope: ASGIScope, needed: Permission | None = None) -> Caller:
+    """Who calls, once the middleware has checked key or session; refused without the permission this needs."""
     caller: Caller | None = scope.get("steward.caller")
     if caller is None:
         raise MissingKey("Send the key as `Authorization: Bearer stw_…`.")
@@ -65,19 +82,62 @@ def caller_of(scope: ASGIScope, needed: Scope | None = None) -> Caller:
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """The dependency that lets only keys with a scope through; None: any key."""
+    """The dependency that lets only those with a permission through; None: whoever is known."""
 
-    scope: Scope | None
+    permission: Permission | None
+
+    @property
+    def scope(self) -> Scope | None:
+        """The scope that gives this permission to keys."""
+        return None if self.permission is None else ALLOWED[self.permission].scope
+
+    @property
+    def writes(self) -> bool:
+        """Whether a route that needs this changes anything, whatever its method."""
+        return self.scope is not Scope.READ
+
+    @property
+    def configures(self) -> bool:
+        """Whether what it allows bears on the whole workspace, whatever the caller sees of it."""
+        return self.permission is not None and ALLOWED[self.permission].configures
 
     async def __call__(self, request: Request) -> Caller:
-        """The caller; MissingKey or InsufficientScope otherwise."""
-        return caller_of(request.scope, self.scope)
+        """The caller; MissingKey, InsufficientScope or NotPermitted otherwise; 404 where they may see nothing."""
+        caller = caller_of(request.scope, self.permission)
+        if caller.veil is not None:
+            await _see(request, caller)
+        return caller
 
 
+async def _see(request: Request, caller: Caller) -> None:
+    """What the path names is there for this caller: said once for all routes, whatever they do with it."""
+    for name, find in FINDERS.items():
+        if name in request.path_params:
+            async with state_of(request.scope).transaction(caller) as db:
+                await find(db, caller.workspace_id, request.path_params[name])
+
+
+# One name per permission (see `domain.team.ALLOWED`): every route takes exactly one of them.
 Anyone = Annotated[Caller, Depends(Needs(None))]
-Reader = Annotated[Caller, Depends(Needs(Scope.READ))]
-Admin = Annotated[Caller, Depends(Needs(Scope.ADMIN))]
-Sender = Annotated[Caller, Depends(Needs(Scope.INGEST))]
+Reader = Annotated[Caller, Depends(Needs(Permission.VIEW_DATA))]
+ViewSaver = Annotated[Caller, Depends(Needs(Permission.SAVE_VIEWS))]
+ViewPublisher = Annotated[Caller, Depends(Needs(Permission.PUBLISH_VIEWS))]
+TraitEditor = Annotated[Caller, Depends(Needs(Permission.EDIT_TRAITS))]
+SegmentEditor = Annotated[Caller, Depends(Needs(Permission.CHANGE_SEGMENTS))]
+TraitDefiner = Annotated[Caller, Depends(Needs(Permission.DEFINE_TRAITS))]
+Assigner = Annotated[Caller, Depends(Needs(Permission.ASSIGN_ROLES))]
+AccountMaker = Annotated[Caller, Depends(Needs(Permission.CREATE_ACCOUNTS))]
+StatusChanger = Annotated[Caller, Depends(Needs(Permission.CHANGE_STATUS))]
+UserMaker = Annotated[Caller, Depends(Needs(Permission.CREATE_USERS))]
+Deleter = Annotated[Caller, Depends(Needs(Permission.DELETE_CUSTOMERS))]
+DeletionReader = Annotated[Caller, Depends(Needs(Permission.VIEW_DELETIONS))]
+Addresser = Annotated[Caller, Depends(Needs(Permission.ADDRESS_INDICATORS))]
+RuleMaker = Annotated[Caller, Depends(Needs(Permission.MANAGE_RULES))]
+RawReader = Annotated[Caller, Depends(Needs(Permission.VIEW_RAW_DATA))]
+Sender = Annotated[Caller, Depends(Needs(Permission.INGEST))]
+Integrator = Annotated[Caller, Depends(Needs(Permission.MANAGE_INTEGRATIONS))]
+TeamManager = Annotated[Caller, Depends(Needs(Permission.MANAGE_TEAM))]
+Admin = Annotated[Caller, Depends(Needs(Permission.MANAGE_WORKSPACE))]
 
 
 async def _services(request: Request) -> State:
@@ -87,14 +147,27 @@ async def _services(request: Request) -> State:
 Services = Annotated[State, Depends(_services)]
 
 
-async def _transaction(request: Request) -> AsyncIterator[Session]:
-    caller = caller_of(request.scope)
-    async with state_of(request.scope).database.transaction(caller.workspace_id) as session:
+async def _nobody() -> None:
+    """For the routes where somebody is about to say who they are (see `lanes.KEYLESS`)."""
+
+
+Stranger = Depends(_nobody)
+
+
+async def transaction(request: Request) -> AsyncIterator[Session]:
+    """The request's transaction, with what belongs around a write (see `writes`)."""
+    caller, state = caller_of(request.scope), state_of(request.scope)
+    route = request.scope["route"]
+    veil = None if route.configures else caller.veil
+    async with (
+        state.database.transaction(caller.workspace_id, groups=veil) as session,
+        around(request, caller, session, state.keyring, now=state.now(), writes=route.writes),
+    ):
         yield session
 
 
 # Without scope="function" the commit would run after the answer has left.
-Tx = Annotated[Session, Depends(_transaction, scope="function")]
+Tx = Annotated[Session, Depends(transaction, scope="function")]
 
 
 async def _now(request: Request) -> datetime:

@@ -13,9 +13,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api import problems
 from app.api.deps import State, caller_of, state_of
-from app.domain import keys
 from app.domain.errors import DomainError
 from app.domain.keys import Caller
+from app.domain.team import Permission
 from app.intake import reading
 
 Serve = Callable[[State, Caller, bytes], Awaitable[dict[str, Any]]]
@@ -31,7 +31,7 @@ class _Direct:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            caller = caller_of(scope, keys.Scope.INGEST)
+            caller = caller_of(scope, Permission.INGEST)
             content = await self.serve(state_of(scope), caller, await _body(receive))
         except DomainError as error:
             await problems.answer(error, scope)(scope, receive, send)

@@ -14,7 +14,7 @@ MAX_URL_BYTES: Final = 8 * 1024
 _ONCE: Final = frozenset(
     {b"host", b"authorization", b"content-length", b"content-type", b"content-encoding", b"transfer-encoding"}
 )
-_WANTED: Final = _ONCE | {b"x-request-id"}
+_WANTED: Final = _ONCE | {b"x-request-id", b"cookie", b"steward-client"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from app.settings import Settings
 
 ASK: Final = "Send the key as `Authorization: Bearer stw_…`."
 RATIO: Final = 100
+KEYLESS_BYTES: Final = 16 * 1024
 
 
 class Bounds(NamedTuple):
@@ -33,18 +34,23 @@ class Lane:
     forgives_slash: bool = False  # whether a slash at the path's end is ignored: a 404 or redirect loses data there
     key_in_body: bool = False  # whether `writeKey` in the body opens what no header opened
     cors: bool = False  # whether browsers of any site post here
+    cookies: bool = False  # whether a browser's session is known by its cookie
+    keyless: bool = False  # whether strangers are let in: those who are about to say who they are
     missing: str = ASK  # what a request without a key is told
     error_is_text: bool = False  # whether `error` in a problem is a sentence, as clients of that surface expect
 
     def bounds(self, settings: Settings) -> Bounds:
         """How large bodies may be on this lane."""
+        if self.keyless:
+            return Bounds(KEYLESS_BYTES, KEYLESS_BYTES)
         if self.tracking:
             return Bounds(settings.tracking_body_bytes, settings.tracking_body_bytes)
         return Bounds(settings.max_body_bytes, settings.max_decompressed_bytes)
 
 
-OWN: Final = Lane("api")
-FILES: Final = Lane("api", json_only=False)  # parts of files, which are what they are
+OWN: Final = Lane("api", cookies=True)
+ENTRANCE: Final = Lane("api", keyless=True)
+FILES: Final = Lane("api", json_only=False, cookies=True)  # parts of files, which are what they are
 TRACKING: Final = Lane(
     "v1", json_only=False, ratio=None, tracking=True, forgives_slash=True, key_in_body=True, cors=True
 )
@@ -61,8 +67,14 @@ ANALYTICS: Final = Lane(
 LANES: Final[Mapping[str, Lane]] = {lane.first: lane for lane in (OWN, TRACKING, RUDDERSTACK, ANALYTICS)}
 
 
-def lane_of(path: str) -> Lane | None:
-    """The lane a path belongs to; None where no key is asked for."""
+KEYLESS: Final = frozenset({("POST", "/api/v1/sessions"), ("POST", "/api/v1/invitations/accept")})
+"""Where nobody can have a key or a session yet."""
+
+
+def lane_of(path: str, method: str = "GET") -> Lane | None:
+    """The lane a request belongs to; None where no key is asked for."""
+    if (method, path) in KEYLESS:
+        return ENTRANCE
     if path.startswith("/api/v1/imports/") and "/parts/" in path:
         return FILES
     return LANES.get(path[1:].partition("/")[0])

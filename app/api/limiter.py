@@ -53,14 +53,9 @@ class Limiter:
 
     async def admit(self, caller: Caller) -> Headers:
         """Count a request; what its answer says about the limit. RateLimited, with `headers` to say it too."""
+        own = caller.requests_per_minute
         now = self._clock()
-        bucket = self._bucket(caller, now)
-        if not self._away:
-            await self._top_up(caller.key_id, bucket, now)
-        if self._away:
-            bucket.fill(now)
-            if now >= self._ask_at:
-                self._draw(caller.key_id, bucket)
+        bucket = await self._ready(caller.credential_id, self._usual if own is None else buckets.rate(own), now)
         if bucket.take():
             return bucket.headers(now, time.time())
         error = RateLimited(
@@ -71,20 +66,35 @@ class Limiter:
         error.headers = bucket.headers(now, time.time())
         raise error
 
+    async def attempt(self, whose: UUID, rate: Rate) -> int:
+        """Count an attempt to get in; 0, or whole seconds until there may be another."""
+        now = self._clock()
+        bucket = await self._ready(whose, rate, now)
+        return 0 if bucket.take() else bucket.wait(now)
+
     async def close(self) -> None:
         """Wait for what is being fetched, and let go of Redis."""
         await asyncio.gather(*self._drawing.values())
         if self._shared is not None:
             await self._shared.close()
 
-    def _bucket(self, caller: Caller, now: float) -> Bucket:
-        own = caller.requests_per_minute
-        rate = self._usual if own is None else buckets.rate(own)
-        bucket = self._buckets.get(caller.key_id)
+    async def _ready(self, whose: UUID, rate: Rate, now: float) -> Bucket:
+        """A bucket, filled as far as can be."""
+        bucket = self._bucket(whose, rate, now)
+        if not self._away:
+            await self._top_up(whose, bucket, now)
+        if self._away:
+            bucket.fill(now)
+            if now >= self._ask_at:
+                self._draw(whose, bucket)
+        return bucket
+
+    def _bucket(self, whose: UUID, rate: Rate, now: float) -> Bucket:
+        bucket = self._buckets.get(whose)
         if bucket is None:
             if len(self._buckets) >= MOST_BUCKETS:
                 self._forget(now)
-            bucket = self._buckets[caller.key_id] = Bucket(rate, now)
+            bucket = self._buckets[whose] = Bucket(rate, now)
         elif bucket.rate is not rate and bucket.rate != rate:
             bucket.change(rate)
         return bucket

@@ -98,7 +98,7 @@ def _log(exchange: Exchange, seconds: float) -> None:
         status=exchange.status,
         ms=round(seconds * 1000, 2),
         request_id=scope["steward.request_id"],
-        key=caller.key_id.hex if caller else None,
+        by=caller.actor if caller else None,
     )
 
 

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -10,13 +10,15 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
-from app.api import advertised, problems, refusals
-from app.api.deps import Needs
+from app.api import advertised, lanes, problems, refusals
+from app.api.deps import Needs, transaction
 from app.api.routing import PREFIX
 from app.api.schemas.problems import Problem
+from app.api.writes import SAFE
 from app.db.base import DatabaseUnavailable
-from app.domain import keys
+from app.domain import idempotency, keys
 from app.domain.errors import DomainError
+from app.domain.team import ALLOWED, MemberRole, NotPermitted, Permission, Scope
 from app.domain.wire import Wire
 from app.intake import guard
 from app.settings import Settings
@@ -45,18 +47,27 @@ TAGS: Final[dict[str, str]] = {
     "custom objects": "Things of your own making, such as tickets, that belong to accounts or organizations.",
     "events": "What those people did.",
     "owners": "The customer-side person who owns each account, how they were chosen, and how that changed.",
-    "trait map": "Which trait of an account names its owner, its MRR and its status.",
+    "traits": "What traits are declared to be and what is seen of them; the traits of one record, over time.",
+    "lifecycle": "Which accounts, organizations and users are subscribed, on trial, churned or ignored, and why.",
+    "trait map": "Which traits of an account name its owner, its MRR, its dates and who looks after it.",
     "evaluation": "How far what is derived lags behind what was sent.",
+    "segments": "Groups of accounts, users or organizations by rule, by hand and by automations.",
     "members": "Your own staff.",
+    "audit log": "Who changed what, and when.",
     "key roles": "Who of your staff looks after which account.",
+    "bulk edits": "One change to many records, with a preview, progress and a result per record.",
     "fields": "Every fact that can be filtered, sorted and shown.",
-    "reports": "Accounts filtered and sorted by any fact, live.",
+    "reports": "Accounts, users and organizations filtered, sorted and summed up by any fact, live; and as files.",
+    "views": "Reports kept for oneself, or shared with everyone.",
     "indicators": "Conditions you want to hear about.",
     "alerts": "Each time an indicator came true for an account.",
     "webhooks": "Endpoints of yours that are told what happens, signed and retried.",
     "deliveries": "Each message to an endpoint, with every attempt.",
     "reprocessings": "Changed rules being applied to what is already stored, with progress.",
     "jobs": "Work promised for later.",
+    "sessions": "Members sign in and out.",
+    "invitations": "How somebody of your staff gets a password.",
+    "access groups": "Accounts that only some of your staff may see.",
     "keys": "The keys programs use, and what each may do.",
     "privacy": "Delete one user or account everywhere, or get all that is known of them.",
     "workspace": "The settings that shape the rules of your workspace.",
@@ -81,7 +92,7 @@ SHARED: Final[tuple[type[DomainError], ...]] = (
     refusals.BadRequest, keys.MissingKey, keys.InvalidKey, refusals.UriTooLong, refusals.HeadTooLarge,
     refusals.RateLimited, refusals.Internal, DatabaseUnavailable, refusals.Saturated,
 )  # fmt: skip
-SCOPED: Final[tuple[type[DomainError], ...]] = (keys.InsufficientScope,)
+SCOPED: Final[tuple[type[DomainError], ...]] = (keys.InsufficientScope, NotPermitted)
 WITH_BODY: Final[tuple[type[DomainError], ...]] = (
     guard.MalformedJson, guard.InvalidEncoding, guard.DuplicateKey, refusals.BadEncoding,
     refusals.SlowBody, refusals.PayloadTooLarge, refusals.UnsupportedMediaType, refusals.UnsupportedContentEncoding,
@@ -92,6 +103,16 @@ WITH_TOLERANT_BODY: Final[tuple[type[DomainError], ...]] = (
     guard.MalformedJson, guard.InvalidEncoding, guard.DuplicateKey, refusals.BadEncoding,
     refusals.SlowBody, refusals.PayloadTooLarge, refusals.UnsupportedContentEncoding, refusals.TooManyConcurrent,
 )  # fmt: skip
+REPEATABLE: Final[tuple[type[DomainError], ...]] = (
+    idempotency.UnusableIdempotencyKey, idempotency.RequestInProgress, idempotency.IdempotencyKeyReused,
+)  # fmt: skip
+IDEMPOTENCY_KEY: Final[dict[str, Any]] = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
+    "description": "Sent again with the same key within a day, the same request is done once and answered alike.",
+}
 WITH_PARAMETERS: Final[tuple[type[DomainError], ...]] = (refusals.InvalidRequest, guard.NulCharacter)
 VARYING: Final = {400, 415, 422, 429}  # what may be wrong with a body, and with too many of them
 EXAMPLE_REF: Final = "#/components/examples/"
@@ -177,16 +198,19 @@ def _complete(route: APIRoute, operation: dict[str, Any], shared: dict[str, Any]
     responses = operation["responses"]
     if "HTTPValidationError" in str(responses.get("422")):
         del responses["422"]
-    if not _keyed(route):
+    if not _keyed(route) and not is_entrance(route):
         operation["security"] = []
         return
     own = route.path.startswith(PREFIX)
-    operation["security"] = [{"apiKey": []}] if own else [{"apiKey": []}, {"basicKey": []}]
-    scope = scope_of(route)
-    needs = f"Needs a key with the scope `{scope}`." if scope else "Any key will do."
-    operation["description"] = f"{operation.get('description', '')}\n\n{needs}".strip()
+    operation["security"] = _security(route, own=own)
+    permission = None if is_entrance(route) else permission_of(route)
+    if not is_entrance(route):
+        operation["description"] = f"{operation.get('description', '')}\n\n{_needs(permission)}".strip()
     about, suffix = _about_input(operation, own=own)
-    for status, response in problems.problems(*SHARED, *(SCOPED if scope else ()), *about).items():
+    if own and _is_repeatable(route):
+        operation["parameters"] = [*operation.get("parameters", []), IDEMPOTENCY_KEY]
+        about, suffix = (*about, *WITH_PARAMETERS, *REPEATABLE), f"{suffix}Write"
+    for status, response in problems.problems(*SHARED, *(SCOPED if permission else ()), *about).items():
         name = HTTPStatus(int(status)).name.title().replace("_", "") + (suffix if status in VARYING else "")
         _add_response(responses, shared, str(status), name, response)
     advertised.add(responses)
@@ -212,13 +236,48 @@ def _add_response(
     responses[status] = {"$ref": f"#/components/responses/{name}"}
 
 
+def _is_repeatable(route: APIRoute) -> bool:
+    """Whether it changes something in a transaction of its own: then its answer can be kept with the change."""
+    own = any(dependant.call is transaction for dependant in route.dependant.dependencies)
+    return own and bool(getattr(route, "writes", False)) and not SAFE & (route.methods or set())
+
+
 def _keyed(route: APIRoute) -> bool:
     return any(isinstance(dependant.call, Needs) for dependant in route.dependant.dependencies)
 
 
-def scope_of(route: APIRoute) -> keys.Scope | None:
-    """The scope a route's key must have; None: any key."""
+def is_entrance(route: APIRoute) -> bool:
+    """Whether one comes here to say who one is."""
+    return any(lanes.lane_of(route.path, method) is lanes.ENTRANCE for method in route.methods or ())
+
+
+def _security(route: APIRoute, *, own: bool) -> list[dict[str, list[str]]]:
+    if is_entrance(route):
+        return []
+    return [{"apiKey": []}] if own else [{"apiKey": []}, {"basicKey": []}]
+
+
+def _needs(permission: Permission | None) -> str:
+    if permission is None:
+        return "Any key will do, and any member."
+    allowed = ALLOWED[permission]
+    roles = "any member" if len(allowed.roles) == len(MemberRole) else f"a member who is {_either(allowed.roles)}"
+    return f"Needs a key with the scope `{allowed.scope}`, or {roles}."
+
+
+def _either(roles: Iterable[MemberRole]) -> str:
+    return " or ".join(f"`{role}`" for role in MemberRole if role in roles)
+
+
+def permission_of(route: APIRoute) -> Permission | None:
+    """What callers of a route must be allowed to do; None: whoever is known."""
     needs = [dependant.call for dependant in route.dependant.dependencies if isinstance(dependant.call, Needs)]
     if len(needs) != 1:
-        raise TypeError(f"{route.path} must depend on exactly one of Reader, Admin, Sender and Anyone")
-    return needs[0].scope
+        raise TypeError(f"{route.path} must depend on exactly one of the callers that `api.deps` names")
+    return needs[0].permission
+
+
+def scope_of(route: APIRoute) -> Scope | None:
+    """The scope a route's key must have; None: any key."""
+    permission = permission_of(route)
+    return None if permission is None else ALLOWED[permission].scope

@@ -7,6 +7,7 @@ from urllib.parse import unquote
 from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 
+from app.api.writes import Endpoint, told
 from app.intake import guard
 
 PREFIX = "/api/v1"
@@ -23,7 +24,20 @@ class StrictRequest(Request):
 
 
 class StrictRoute(APIRoute):
-    """A route that hands FastAPI what the guard let through."""
+    """A route that hands FastAPI what the guard let through, and the door what its endpoint answered."""
+
+    def __init__(self, path: str, endpoint: Endpoint, **options: Any) -> None:
+        super().__init__(path, told(endpoint), **options)
+
+    @property
+    def writes(self) -> bool:
+        """Whether callers must be allowed to change something to get here."""
+        return any(getattr(one.call, "writes", False) for one in self.dependant.dependencies)
+
+    @property
+    def configures(self) -> bool:
+        """Whether what is done here bears on the whole workspace."""
+        return any(getattr(one.call, "configures", False) for one in self.dependant.dependencies)
 
     def get_route_handler(self) -> Handler:
         """FastAPI's handler, fed with a body that is already parsed and path parameters that are fully decoded."""

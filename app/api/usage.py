@@ -1,4 +1,4 @@
-"""Notes when keys were last used: in the background, and at most once a minute for each."""
+"""Notes when keys and sessions were last used: in the background, and at most once a minute for each."""
 
 import asyncio
 import time
@@ -17,7 +17,7 @@ log = structlog.get_logger("steward.usage")
 
 
 class Usage:
-    """Writes a key's `last_used_at` without making its request wait."""
+    """Writes a key's or session's `last_used_at` without making its request wait."""
 
     def __init__(self, write: Callable[[Caller], Awaitable[None]]) -> None:
         self._write = write
@@ -25,13 +25,13 @@ class Usage:
         self._running: set[asyncio.Task[None]] = set()
 
     def note(self, caller: Caller) -> None:
-        """A request came in with this key."""
+        """A request came in with this key or session."""
         now = time.monotonic()
-        if now < self._written.get(caller.key_id, -1.0):
+        if now < self._written.get(caller.credential_id, -1.0):
             return
         if len(self._written) >= REMEMBERED_KEYS:
             self._written.clear()
-        self._written[caller.key_id] = now + USED_EVERY.total_seconds()
+        self._written[caller.credential_id] = now + USED_EVERY.total_seconds()
         task = asyncio.create_task(self._quietly(caller))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
@@ -44,4 +44,4 @@ class Usage:
         try:
             await self._write(caller)
         except Unavailable:
-            log.info("last_used_at not written", key=caller.key_id.hex)
+            log.info("last_used_at not written", key=caller.credential_id.hex)

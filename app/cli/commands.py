@@ -12,6 +12,7 @@ from app.cli.doctor import doctor
 from app.cli.importing import import_
 from app.cli.start import start
 from app.cli.trouble import fail, plainly, say
+from app.domain.team import MemberRole
 from app.settings import Settings
 
 cli = typer.Typer(
@@ -22,8 +23,10 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
 )
 keys = typer.Typer(no_args_is_help=True, help="API keys.")
+members = typer.Typer(no_args_is_help=True, help="The people who sign in.")
 demo = typer.Typer(no_args_is_help=True, help="The demo story, told through the public API.")
 cli.add_typer(keys, name="keys")
+cli.add_typer(members, name="members")
 cli.add_typer(demo, name="demo")
 cli.command()(start)
 cli.command()(doctor)
@@ -86,6 +89,18 @@ def create_key(
         schema.upgrade(settings.database_url)
         issued = issuing.issue(settings, workspace, scope, name=name, may_create=create_workspace)
         typer.echo(asyncio.run(issued))
+
+
+@members.command("invite")
+def invite_member(
+    workspace: Annotated[str, typer.Option(help="The workspace's short name.")],
+    email: Annotated[str, typer.Option(help="Whom to invite.")],
+    role: Annotated[MemberRole, typer.Option(help="What they may do.")] = MemberRole.ADMIN,
+) -> None:
+    """Invite someone, such as the first admin, and print the token, alone. It is shown this once, and lasts a week."""
+    with plainly(), place.reachable() as settings:
+        schema.upgrade(settings.database_url)
+        typer.echo(asyncio.run(issuing.invite(settings, workspace, email, role)))
 
 
 @demo.command("load")

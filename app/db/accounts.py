@@ -9,6 +9,7 @@ from sqlalchemy.orm import aliased
 
 from app.db import named
 from app.db.base import Session, rows
+from app.db.holding import held
 from app.domain.models import Account, AccountActivity, AccountFacts, AccountParent, Member, Organization
 
 _CSM, _EXECUTIVE = aliased(Member, name="csm"), aliased(Member, name="executive")
@@ -76,17 +77,28 @@ async def profile(db: Session, workspace_id: UUID, account_id: UUID) -> Mapping[
 
 
 async def page(
-    db: Session, workspace_id: UUID, *, after: UUID | None, limit: int, organization_id: UUID | None = None
+    db: Session,
+    workspace_id: UUID,
+    *,
+    after: UUID | None,
+    limit: int,
+    organization_id: UUID | None = None,
+    holder: UUID | None = None,
 ) -> Sequence[Mapping[str, Any]]:
-    """Accounts in the order they were made; those of one organization, where one is named."""
+    """Accounts in the order they were made: those of one organization, or where a member holds a key role."""
     query = _profiles(workspace_id).order_by(Account.id).limit(limit)
     if organization_id is not None:
         query = query.where(AccountParent.organization_id == organization_id)
+    if holder is not None:
+        query = query.where(held(workspace_id, Account.id, holder))
     if after is not None:
         query = query.where(Account.id > after)
     return rows(await db.execute(query))
 
 
-async def by_external_id(db: Session, workspace_id: UUID, external_id: str) -> Sequence[Mapping[str, Any]]:
+async def by_external_id(
+    db: Session, workspace_id: UUID, external_id: str, *, holder: UUID | None = None
+) -> Sequence[Mapping[str, Any]]:
     """The account its sender calls `external_id`, as a list of one or none."""
-    return rows(await db.execute(_profiles(workspace_id).where(Account.external_id == external_id)))
+    query = _profiles(workspace_id).where(Account.external_id == external_id)
+    return rows(await db.execute(query if holder is None else query.where(held(workspace_id, Account.id, holder))))

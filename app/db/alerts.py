@@ -9,6 +9,7 @@ from sqlalchemy import ARRAY, Select, Table, Uuid, and_, any_, bindparam, select
 from sqlalchemy.dialects.postgresql import insert
 
 from app.db.base import Session
+from app.db.holding import held
 from app.domain.indicators import OpenAlert, Wanted
 from app.domain.models import Account, Alert, Indicator, Member
 
@@ -101,6 +102,8 @@ async def page(
     ):
         if value is not None:
             query = query.where(column == value)
+    if wanted.holder_id is not None:
+        query = query.where(held(workspace_id, Alert.account_id, wanted.holder_id))
     if wanted.states is not None:
         query = query.where(Alert.state.in_(wanted.states))
     if before is not None:

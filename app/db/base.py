@@ -1,6 +1,6 @@
 """The engine, and the one way into a transaction: the workspace is set before anything else happens in it."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Self, cast
 from uuid import UUID
@@ -18,11 +18,18 @@ from app.domain.errors import Unavailable
 Session = AsyncSession
 
 ROLE = "steward_app"  # owns nothing, cannot step over row security; made by the first migration
+MEMBER_ROLE = "steward_member"  # the same, behind the veil of data-access groups
 CONNECT_SECONDS = 5
 COMMAND_SECONDS = 90  # longer than any statement may take: PostgreSQL is to say so itself
 POOL_SECONDS = 2
 
 _ENTER = text("select set_config('steward.workspace', :workspace, true), set_config('role', :role, true)")
+_ENTER_VEILED = text(
+    "select set_config('steward.workspace', :workspace, true), set_config('steward.groups', :groups, true),"
+    " set_config('role', :role, true)"
+)
+_AS = text("select set_config('role', :role, true)")
+_VEILED = "steward.veiled"
 _ENTER_PUMP = text("select set_config('steward.pump', 'on', true), set_config('role', :role, true)")
 
 _FREEZE = text("set transaction isolation level repeatable read, read only")
@@ -97,16 +104,36 @@ class Database:
         await self.engine.dispose()
 
     @asynccontextmanager
-    async def transaction(self, workspace_id: UUID) -> AsyncIterator[Session]:
-        """One transaction that sees `workspace_id` alone; commits on leaving, rolls back on any error."""
-        async with self._begin(_ENTER, {"workspace": str(workspace_id), "role": ROLE}) as session:
+    async def transaction(
+        self, workspace_id: UUID, *, groups: Collection[UUID] | None = None
+    ) -> AsyncIterator[Session]:
+        """One transaction that sees `workspace_id` alone; commits on leaving, rolls back on any error.
+
+        With `groups` it does not see what is restricted to other data-access groups than these.
+        """
+        async with self._inside(workspace_id, groups) as session:
             yield session
 
     @asynccontextmanager
-    async def frozen_transaction(self, workspace_id: UUID) -> AsyncIterator[Session]:
+    async def frozen_transaction(
+        self, workspace_id: UUID, *, groups: Collection[UUID] | None = None
+    ) -> AsyncIterator[Session]:
         """As `transaction`, but it reads only, and all of it sees the same moment."""
+        async with self._inside(workspace_id, groups, before=_FREEZE) as session:
+            yield session
+
+    @asynccontextmanager
+    async def _inside(
+        self, workspace_id: UUID, groups: Collection[UUID] | None, *, before: Any = None
+    ) -> AsyncIterator[Session]:
         values = {"workspace": str(workspace_id), "role": ROLE}
-        async with self._begin(_ENTER, values, before=_FREEZE) as session:
+        if groups is None:
+            async with self._begin(_ENTER, values, before=before) as session:
+                yield session
+            return
+        values |= {"role": MEMBER_ROLE, "groups": f"{{{','.join(str(group) for group in sorted(groups))}}}"}
+        async with self._begin(_ENTER_VEILED, values, before=before) as session:
+            session.info[_VEILED] = True
             yield session
 
     @asynccontextmanager
@@ -133,6 +160,19 @@ class Database:
             if is_outage(error):
                 raise DatabaseUnavailable("The database did not answer in time.") from error
             raise
+
+
+@asynccontextmanager
+async def unveiled(db: Session) -> AsyncIterator[None]:
+    """For what is derived: it comes of everything there is, whoever set it off, and sees past data-access groups."""
+    if not db.info.get(_VEILED):
+        yield
+        return
+    await db.execute(_AS, {"role": ROLE})
+    db.info[_VEILED] = False
+    yield
+    db.info[_VEILED] = True
+    await db.execute(_AS, {"role": MEMBER_ROLE})
 
 
 def sqlstate(error: BaseException) -> str | None:

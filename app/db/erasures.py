@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import Table, delete, func, insert, select, text, update
 
+from app.db import account_changes
 from app.db.base import Session, rows
 from app.domain import ids
 from app.domain.erasures import NOTE, Subject
@@ -83,10 +84,29 @@ async def delete_subject(db: Session, workspace_id: UUID, subject: Subject) -> C
             gone[table.name] += _changed(await db.execute(delete(table).where(condition)))
     await db.execute(delete(parent).where(parent.c.workspace_id == workspace_id, parent.c.id == subject.id))
     gone[parent.name] += 1
+    gone += await _leave_segments(db, workspace_id, subject.id)
     if subject.kind == "account":
         asked = {"workspace": workspace_id, "id": subject.id}
         await db.execute(text("delete from dirty_accounts where workspace_id = :workspace and account_id = :id"), asked)
+        await account_changes.note_gone(db, workspace_id, subject.id)
     return +gone
+
+
+async def _leave_segments(db: Session, workspace_id: UUID, record_id: UUID) -> Counter[str]:
+    """Segments hold records of several kinds, so no foreign key leads from here to the one that is gone."""
+    gone: Counter[str] = Counter()
+    for name in (
+        "segment_links",
+        "segment_exclusions",
+        "segment_changes",
+        "status_choices",
+        "status_changes",
+        "trait_history",
+    ):
+        table = Base.metadata.tables[name]
+        condition = (table.c.workspace_id == workspace_id) & (table.c.record_id == record_id)
+        gone[name] += _changed(await db.execute(delete(table).where(condition)))
+    return gone
 
 
 def columns_to(table: Table, parent: Table) -> list[str]:
@@ -114,6 +134,9 @@ where workspace_id = :workspace and account_id = any(cast(:accounts as uuid[]))
 union
 select a.id from accounts a, unnest(cast(:keys as text[])) k (key)
 where a.workspace_id = :workspace and a.id = any(cast(:accounts as uuid[])) and a.traits ->> k.key = :name
+union
+select h.record_id from trait_history h, unnest(cast(:keys as text[])) k (key)
+where h.workspace_id = :workspace and h.record_id = any(cast(:accounts as uuid[])) and h.patch ->> k.key = :name
 """
 )
 _SCRUBS: Final = {
@@ -131,6 +154,14 @@ update accounts a set
     updated_at = :now
 where a.workspace_id = :workspace and a.id = any(cast(:accounts as uuid[]))
     and exists (select from unnest(cast(:keys as text[])) k where a.traits ->> k = :name)
+"""
+    ),
+    "trait_history": text(
+        """
+update trait_history h set patch = h.patch || (
+    select jsonb_object_agg(k, null) from unnest(cast(:keys as text[])) k where h.patch ->> k = :name)
+where h.workspace_id = :workspace and h.record_id = any(cast(:accounts as uuid[]))
+    and exists (select from unnest(cast(:keys as text[])) k where h.patch ->> k = :name)
 """
     ),
     "owner_choices": text(

@@ -2,18 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import func, select, text
 
 from app.db.base import Session
 from app.domain.models import Account
-from app.domain.traits import STATUSES, TraitMap
+from app.domain.traits import TraitMap
 
 _ENSURE = text(
     """
-insert into account_facts (workspace_id, account_id)
-select :workspace, a.id from accounts a
+insert into account_facts (workspace_id, account_id, status_since)
+select :workspace, a.id, a.created_at from accounts a
 where a.workspace_id = :workspace and a.id = any(cast(:accounts as uuid[]))
     and not exists (select from account_facts f where f.workspace_id = :workspace and f.account_id = a.id)
 order by a.id
@@ -31,25 +32,36 @@ for update
 """
 )
 
+DATES: Final = ("renewal", "trial_end", "joined")
+"""Fields of the traits map of which the first trait that is a time counts."""
+
+_FIRST_INSTANT = """(
+            select steward_instant(a.traits -> key)
+            from unnest(cast(:{field}_keys as text[])) with ordinality as t (key, n)
+            where steward_instant(a.traits -> key) is not null
+            order by n limit 1
+        )"""
+
+# Names are the accounts' own; they follow the map when it has changed since a name was set.
 _REFRESH = text(
     """
+with named as (
+    update accounts a set name = steward_account_name(:workspace, a.traits)
+    where a.workspace_id = :workspace and a.id = any(cast(:accounts as uuid[]))
+        and a.name is distinct from steward_account_name(:workspace, a.traits)
+)
 update account_facts f set
-    status = d.status, mrr = d.mrr, users = d.users, first_seen_at = d.first_seen_at, last_seen_at = d.last_seen_at,
-    events = d.events, csm_id = d.csm_id, account_executive_id = d.account_executive_id,
-    organization_external_id = d.organization,
+    renews_at = d.renews_at, trial_ends_at = d.trial_ends_at, joined_at = d.joined_at,
+    revenue = d.mrr, last_mrr = coalesce(d.mrr, f.last_mrr, f.mrr),
+    mrr = coalesce(d.mrr, case when f.status = 'churned' then f.mrr end), users = d.users,
+    first_seen_at = d.first_seen_at, last_seen_at = d.last_seen_at,
+    events = d.events, organization_external_id = d.organization,
     organization_id = d.organization_id
 from (
-    select a.id, s.status, r.mrr, m.users, v.first_seen_at, v.last_seen_at, coalesce(v.events, 0) as events,
-        csm.member_id as csm_id, executive.member_id as account_executive_id, o.external_id as organization,
-        o.id as organization_id
+    select a.id, w.renews_at, w.trial_ends_at, coalesce(w.joined_at, v.first_seen_at) as joined_at,
+        r.mrr, m.users, v.first_seen_at, v.last_seen_at, coalesce(v.events, 0) as events,
+        o.external_id as organization, o.id as organization_id
     from accounts a
-    cross join lateral (
-        select coalesce((
-            select lower(a.traits ->> key) from unnest(cast(:status_keys as text[])) with ordinality as t (key, n)
-            where lower(a.traits ->> key) = any(cast(:statuses as text[]))
-            order by n limit 1
-        ), :default_status) as status
-    ) s
     cross join lateral (
         select (
             select steward_number(a.traits -> key) from unnest(cast(:mrr_keys as text[])) with ordinality as t (key, n)
@@ -58,25 +70,25 @@ from (
         ) as mrr
     ) r
     cross join lateral (
+        select {renewal} as renews_at, {trial_end} as trial_ends_at, {joined} as joined_at
+    ) w
+    cross join lateral (
         select count(*) as users from memberships l
         where l.workspace_id = :workspace and l.account_id = a.id and l.linked
     ) m
     left join account_activity v on v.workspace_id = :workspace and v.account_id = a.id
-    left join key_roles csm
-        on csm.workspace_id = :workspace and csm.account_id = a.id and csm.role = 'csm'
-    left join key_roles executive
-        on executive.workspace_id = :workspace and executive.account_id = a.id
-        and executive.role = 'account_executive'
     left join account_parents p on p.workspace_id = :workspace and p.account_id = a.id
     left join organizations o on o.workspace_id = :workspace and o.id = p.organization_id
     where a.workspace_id = :workspace and a.id = any(cast(:accounts as uuid[]))
 ) d
 where f.workspace_id = :workspace and f.account_id = d.id
-    and (f.status, f.mrr, f.users, f.first_seen_at, f.last_seen_at, f.events, f.csm_id, f.account_executive_id,
+    and (f.renews_at, f.trial_ends_at, f.joined_at,
+        f.revenue, f.users, f.first_seen_at, f.last_seen_at, f.events,
         f.organization_external_id, f.organization_id)
-    is distinct from (d.status, d.mrr, d.users, d.first_seen_at, d.last_seen_at, d.events, d.csm_id,
-        d.account_executive_id, d.organization, d.organization_id)
-"""
+    is distinct from (d.renews_at, d.trial_ends_at, d.joined_at,
+        d.mrr, d.users, d.first_seen_at, d.last_seen_at, d.events,
+        d.organization, d.organization_id)
+""".format(**{field: _FIRST_INSTANT.format(field=field) for field in DATES})  # noqa: S608 - only our own names
 )
 
 _NOTE = text(
@@ -100,16 +112,14 @@ async def lock_facts(db: Session, workspace_id: UUID, accounts: Sequence[UUID]) 
 
 
 async def refresh(db: Session, workspace_id: UUID, accounts: Sequence[UUID], trait_map: TraitMap) -> None:
-    """Recompute status, MRR, number of users, activity, key roles and organization."""
+    """Recompute name, MRR, mapped dates, number of users, activity and organization."""
     await db.execute(
         _REFRESH,
         {
             "workspace": workspace_id,
             "accounts": list(accounts),
-            "status_keys": list(trait_map.status),
-            "statuses": list(STATUSES),
-            "default_status": STATUSES[0],
             "mrr_keys": list(trait_map.mrr),
+            **{f"{field}_keys": list(getattr(trait_map, field)) for field in DATES},
         },
     )
 

@@ -15,6 +15,10 @@ from app.domain.suppression import Kind
 
 ROWS: Final = 1_000
 SCANNED: Final = 10_000
+OF_RECORDS: Final = frozenset(
+    {"segment_changes", "segment_exclusions", "segment_links", "status_changes", "status_choices", "trait_history"}
+)
+"""Tables about records of several kinds, to which no foreign key can lead."""
 _EVENTS: Final = Event.__table__
 
 
@@ -22,6 +26,7 @@ def tables_of(kind: Kind) -> list[tuple[Table, str]]:
     """The tables whose rows hang on a user or an account, by name, each with the column that says on which."""
     parent = erasures.PARENTS[kind]
     found = [(table, column) for table in Base.metadata.sorted_tables for column in erasures.columns_to(table, parent)]
+    found += [(table, "record_id") for table in Base.metadata.sorted_tables if table.name in OF_RECORDS]
     return sorted(found, key=lambda one: one[0].name)
 
 

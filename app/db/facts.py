@@ -5,106 +5,93 @@ default (see `filters.value`).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, TypeVarTuple
+from datetime import datetime
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, FromClause, Select, Uuid, and_, any_, bindparam, select, text
+from sqlalchemy import ARRAY, ColumnElement, Uuid, any_, bindparam, func, select, text
 
 from app.db import filters
 from app.db.base import Session
+from app.db.grounds import GROUNDS, Ground, joined
 from app.domain.fields import Fact, Subject, Type
+from app.domain.filters import Condition, Leaf, Related, Tree, conditions
+from app.domain.filters.tree import looks_back
 from app.domain.models import Member
 
-Row = TypeVarTuple("Row")
+__all__ = ["GROUNDS", "Ground", "joined", "load", "members", "needs", "observed_traits"]
 
-RECENT_ACCOUNTS: Final = 1000
+RECENT: Final = 1000
 MOST_TRAITS: Final = 200
+Need = Fact | Condition
 
 
-@dataclass(frozen=True, slots=True)
-class Ground:
-    """Where the records of a subject live: the table every query starts from, and those that stand beside it."""
-
-    start: FromClause
-    id: ColumnElement[UUID]
-    workspace: ColumnElement[UUID]
-    beside: Mapping[str, tuple[FromClause, ColumnElement[bool]]]
-
-
-def _beside(start: Any, id_: Any, *others: Any) -> Mapping[str, tuple[FromClause, ColumnElement[bool]]]:
-    found = {}
-    for table in others:
-        own = next(column for column in table.primary_key.columns if column.name != "workspace_id")
-        found[table.name] = (table, and_(table.c.workspace_id == start.c.workspace_id, own == id_))
-    return found
-
-
-def _ground(start: Any, id_name: str, *others: Any) -> Ground:
-    id_ = start.c[id_name]
-    return Ground(start, id_, start.c.workspace_id, _beside(start, id_, *others))
-
-
-_T: Final = filters.TABLES
-GROUNDS: Final[Mapping[Subject, Ground]] = {
-    Subject.ACCOUNTS: _ground(_T["account_facts"], "account_id", _T["accounts"]),
-    Subject.USERS: _ground(_T["users"], "id", _T["user_facts"], _T["user_activity"]),
-    Subject.ORGANIZATIONS: _ground(_T["organizations"], "id", _T["organization_facts"]),
-}
-
-
-_OBSERVED: Final = text(
-    """
-    select key, array_agg(distinct kind order by kind) as kinds, count(*) as accounts
+_OBSERVED: Final = """
+    select key, array_agg(distinct kind order by kind) as kinds, count(*) as records
     from (
         select t.key, case
             when jsonb_typeof(t.value) = 'string' then
                 case when steward_instant(t.value) is null then 'text' else 'datetime' end
             else jsonb_typeof(t.value) end as kind
         from (
-            select traits from accounts where workspace_id = :workspace_id order by id desc limit :recent
+            select traits from {table} where workspace_id = :workspace_id order by id desc limit :recent
         ) as a, jsonb_each(a.traits) as t
         where jsonb_typeof(t.value) <> 'null'
     ) as seen
-    group by key order by accounts desc, key limit :most
+    group by key order by records desc, key limit :most
     """
-)
 
 
-def joined(query: Select[*Row], subject: Subject, facts: Iterable[Fact]) -> Select[*Row]:
-    """The query on the subject's records, with the tables beside them that these facts live in."""
-    beside = GROUNDS[subject].beside
-    for table in sorted({fact.table for fact in facts} & beside.keys()):
-        other, link = beside[table]
-        query = query.join(other, link) if subject is Subject.ACCOUNTS else query.outerjoin(other, link)
-    return query
+def needs(tree: Tree) -> list[Need]:
+    """What must be loaded of a record to explain the filter: facts, and what conditions on related records or on the
+    past find."""
+    return [need for one in conditions(tree) for need in _needed(one)]
+
+
+def _needed(one: Condition) -> tuple[Need, ...]:
+    if isinstance(one, Related):
+        return (one,)
+    return (one.fact, one) if looks_back(one) else (one.fact,)
 
 
 async def load(
     db: Session,
     workspace_id: UUID,
     record_ids: Sequence[UUID],
-    facts: Iterable[Fact],
+    needed: Iterable[Need],
     subject: Subject = Subject.ACCOUNTS,
+    *,
+    now: datetime | None = None,
 ) -> Mapping[UUID, Mapping[str, Any]]:
-    """The given facts of each record, by path; its traits as one mapping under "traits"."""
-    wanted = list({fact.path: fact for fact in facts}.values())
-    columns = [filters.value(fact, Type.TRAIT).label(f"f{ix}") for ix, fact in enumerate(wanted)]
+    """The given facts of each record, by path; its traits as one mapping under "traits"; under "found" what each
+    condition on related records or on the past found at `now`: how many they were, or what the value was."""
+    wanted = list(dict.fromkeys(needed))
+    clock = func.now() if now is None else now
+    columns = [_column(need, clock).label(f"f{ix}") for ix, need in enumerate(wanted)]
     ground = GROUNDS[subject]
-    query = joined(select(ground.id, *columns).select_from(ground.start), subject, wanted).where(
+    named = [need for need in wanted if isinstance(need, Fact)]
+    query = joined(select(ground.id, *columns).select_from(ground.start), subject, named).where(
         ground.workspace == workspace_id,
         ground.id == any_(bindparam(None, list(record_ids), type_=ARRAY(Uuid))),
     )
     return {row[0]: _by_path(wanted, row[1:]) for row in await db.execute(query)}
 
 
-def _by_path(wanted: Sequence[Fact], values: Sequence[Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {"traits": {}}
-    for fact, value in zip(wanted, values, strict=True):
-        if fact.key is None:
-            found[fact.path] = value
+def _column(need: Need, now: filters.Clock) -> ColumnElement[Any]:
+    if isinstance(need, Fact):
+        return filters.value(need, Type.TRAIT)
+    return filters.former(need, now) if isinstance(need, Leaf) else filters.counted(need, now)
+
+
+def _by_path(wanted: Sequence[Need], values: Sequence[Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {"traits": {}, "found": {}}
+    for need, value in zip(wanted, values, strict=True):
+        if not isinstance(need, Fact):
+            found["found"][need] = value
+        elif need.key is None or need.via is not None:
+            found[need.path] = value
         elif value is not None:
-            found["traits"][fact.key] = value
+            found["traits"][need.key] = value
     return found
 
 
@@ -116,7 +103,10 @@ async def members(db: Session, workspace_id: UUID, ids: Iterable[UUID]) -> Mappi
     return {member.id: member for member in found}
 
 
-async def observed_traits(db: Session, workspace_id: UUID) -> Sequence[Mapping[str, Any]]:
-    """Trait keys of the latest accounts, most common first, with the kinds of values seen under each."""
-    values = {"workspace_id": workspace_id, "recent": RECENT_ACCOUNTS, "most": MOST_TRAITS}
-    return [dict(row) for row in (await db.execute(_OBSERVED, values)).mappings()]
+async def observed_traits(
+    db: Session, workspace_id: UUID, subject: Subject = Subject.ACCOUNTS
+) -> Sequence[Mapping[str, Any]]:
+    """Trait keys of the latest records, most common first, with the kinds of values seen under each."""
+    values = {"workspace_id": workspace_id, "recent": RECENT, "most": MOST_TRAITS}
+    asked = text(_OBSERVED.format(table=subject.value))  # one of three names of ours
+    return [dict(row) for row in (await db.execute(asked, values)).mappings()]

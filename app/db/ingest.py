@@ -89,8 +89,8 @@ _PARTIES = (
     + _PARTY.format(p="usr", table="users", rows="$4", merge=MERGE)
     + """,
 facts as (
-    insert into account_facts (workspace_id, account_id)
-    select $1, id from acc where is_new order by id
+    insert into account_facts (workspace_id, account_id, status_since)
+    select $1, id, $2 from acc where is_new order by id
     on conflict do nothing
 )
 select true as account, ext, id::text from acc union all select false, ext, id::text from usr
@@ -169,11 +169,18 @@ happened as (
     select $1, t.at, t.id, t.account, t.usr, ($10::text[])[t.name], t.properties, $2
     from {table("$9", id="uuid", at="timestamptz", name="int", account="uuid", usr="uuid", properties="jsonb")} as t
 ),
+told as (
+    insert into trait_history (workspace_id, record_id, stamp, received_at, subject, source, patch)
+    select $1, t.id, t.stamp, $2, t.subject, $13::text, t.patch
+    from {table("$12", id="uuid", stamp="numeric", subject="text", patch="jsonb")} as t
+    order by t.id, t.stamp
+    on conflict do nothing
+),
 marked as (
     insert into dirty_accounts (workspace_id, account_id)
     select $1, t.id from unnest(string_to_array($11, E'\\x1e')::uuid[]) as t (id)
 )
-select erasures from workspaces where id = $1
+select erasures, watches_users from workspaces where id = $1
 """  # noqa: S608 - the only text put together here is written by us
 
 # A statement of its own, after the users are written and so locked: whoever became an owner before that is seen here,
@@ -182,6 +189,18 @@ _MARK_OWNED = """
 insert into dirty_accounts (workspace_id, account_id)
 select workspace_id, account_id from account_facts
 where workspace_id = $1 and owner_id = any(string_to_array($2, E'\\x1e')::uuid[])
+"""
+
+# Where rules ask about users, they are evaluated themselves, and so are all accounts they belong to.
+_MARK_WATCHED = """
+with told as materialized (select t.id from unnest(string_to_array($2, E'\\x1e')::uuid[]) as t (id)),
+marked as (
+    insert into dirty_records (workspace_id, subject, record_id) select $1, 'users', id from told
+)
+insert into dirty_accounts (workspace_id, account_id)
+select $1, account_id from account_facts where workspace_id = $1 and owner_id in (select id from told)
+union
+select $1, account_id from memberships where workspace_id = $1 and user_id in (select id from told) and linked
 """
 
 _HOMES = """
@@ -226,7 +245,7 @@ async def apply(db: Session, workspace_id: UUID, batch: Fold, now: datetime) -> 
         for row in await driver.fetch(_PARTIES, workspace_id, now, as_json(accounts), as_json(users)):
             (batch.account_ids if row["account"] else batch.user_ids)[row["ext"]] = row["id"]
     names = {name: n for n, name in enumerate(dict.fromkeys(event.name for event in batch.events), start=1)}
-    found = await driver.fetchval(
+    found = await driver.fetchrow(
         _APPLY,
         workspace_id,
         now,
@@ -239,11 +258,14 @@ async def apply(db: Session, workspace_id: UUID, batch: Fold, now: datetime) -> 
         pack(_events(batch, names)),
         list(names),
         "\x1e".join(batch.account_ids.values()),
+        pack(_told(batch)),
+        batch.source,
     )
-    if found != batch.erasures:
+    if found is None or found["erasures"] != batch.erasures:
         raise Outpaced("somebody was deleted while this batch waited for its turn")
     if batch.user_ids:
-        await driver.execute(_MARK_OWNED, workspace_id, "\x1e".join(batch.user_ids.values()))
+        mark = _MARK_WATCHED if found["watches_users"] else _MARK_OWNED
+        await driver.execute(mark, workspace_id, "\x1e".join(batch.user_ids.values()))
 
 
 def _unsettled(parties: Mapping[str, Party], known: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -265,6 +287,16 @@ def _user_moves(batch: Fold) -> Iterable[tuple[str, ...]]:
         if party.moved:
             spans = (party.first_seen_at, party.last_seen_at, party.last_received_at, party.last_sent_at)
             yield batch.user_ids[name], *map(_at, spans)
+
+
+def _told(batch: Fold) -> Iterable[tuple[str, ...]]:
+    if not batch.keeps_history:
+        return
+    both = (("accounts", batch.accounts, batch.account_ids), ("users", batch.users, batch.user_ids))
+    for subject, parties, known in both:
+        for name, party in parties.items():
+            for mark, said in party.told.items():
+                yield known[name], str(mark), subject, said.decode()
 
 
 def _links(batch: Fold) -> Iterable[tuple[str, ...]]:

@@ -4,16 +4,33 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, func, insert, select, update
+from sqlalchemy import Select, and_, case, exists, func, insert, literal, or_, select, true, update
 
 from app.db.base import Session, rows
-from app.domain.models import Member
+from app.domain.models import Invitation, Member
+from app.domain.team import MemberRole
 
 _TABLE = Member.__table__
+_SHOWN = [column for column in _TABLE.columns if column.name != "password_hash"]
+_SIGNS_IN = _TABLE.c.password_hash.is_not(None)
+_INVITED = exists(
+    select(1).where(
+        Invitation.workspace_id == _TABLE.c.workspace_id,
+        Invitation.member_id == _TABLE.c.id,
+        Invitation.accepted_at.is_(None),
+        Invitation.revoked_at.is_(None),
+    )
+)
+_STATUS = case(
+    (_TABLE.c.deactivated_at.is_not(None), "deactivated"),
+    (and_(~_SIGNS_IN, _INVITED), "invited"),
+    else_="active",
+)
 
 
 def _in(workspace_id: UUID) -> Select[Any]:
-    return select(*_TABLE.columns).where(_TABLE.c.workspace_id == workspace_id)
+    shown = (*_SHOWN, _STATUS.label("status"), _SIGNS_IN.label("signs_in"))
+    return select(*shown).where(_TABLE.c.workspace_id == workspace_id)
 
 
 async def one(db: Session, workspace_id: UUID, *, member_id: UUID | None, email: str) -> Mapping[str, Any] | None:
@@ -53,3 +70,35 @@ async def page(
     if not deactivated:
         query = query.where(_TABLE.c.deactivated_at.is_(None))
     return rows(await db.execute(query))
+
+
+async def password_of(db: Session, workspace_id: UUID, member_id: UUID) -> str | None:
+    """What is stored of a member's password; None for those who left or never had one."""
+    wanted = select(_TABLE.c.password_hash).where(
+        _TABLE.c.workspace_id == workspace_id, _TABLE.c.id == member_id, _TABLE.c.deactivated_at.is_(None)
+    )
+    return (await db.execute(wanted)).scalar_one_or_none()
+
+
+async def seats_taken(db: Session, workspace_id: UUID, *, but: UUID | None = None) -> int:
+    """Members besides observers who sign in or are invited to; whether `but` is one of them does not count."""
+    mine = true() if but is None else _TABLE.c.id != but
+    wanted = (
+        select(func.count())
+        .select_from(_TABLE)
+        .where(_TABLE.c.workspace_id == workspace_id, _TABLE.c.deactivated_at.is_(None), mine)
+        .where(_TABLE.c.role != literal(MemberRole.OBSERVER.value), or_(_SIGNS_IN, _INVITED))
+    )
+    return (await db.execute(wanted)).scalar_one()
+
+
+async def has_other_admin(db: Session, workspace_id: UUID, member_id: UUID) -> bool:
+    """Whether another admin can sign in."""
+    wanted = select(_TABLE.c.id).where(
+        _TABLE.c.workspace_id == workspace_id,
+        _TABLE.c.id != member_id,
+        _TABLE.c.deactivated_at.is_(None),
+        _TABLE.c.role == MemberRole.ADMIN.value,
+        _SIGNS_IN,
+    )
+    return (await db.execute(wanted.limit(1))).first() is not None

@@ -1,17 +1,20 @@
 """Organizations: writing what a batch says of them, in one statement; and reading them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 
 from app.db import named
 from app.db.base import Session, raw, rows
+from app.db.holding import HELD_ORGANIZATIONS
 from app.db.merging import MERGE, as_json, traits_of
 from app.domain import ids
+from app.domain.folding import DATA
 from app.domain.messages import EventMessage
 from app.domain.models import Organization
 from app.domain.relations import Relations
@@ -68,6 +71,14 @@ affiliated as (
     on conflict (workspace_id, organization_id, user_id) do update set first_linked_at = excluded.first_linked_at
     where excluded.first_linked_at < x.first_linked_at
 ),
+told as (
+    insert into trait_history (workspace_id, record_id, stamp, received_at, subject, source, patch)
+    select $1, org.id, t.stamp, $2, 'organizations', $8::text, t.patch
+    from json_to_recordset($7::json) as t (organization text, stamp numeric, patch jsonb)
+    join org on org.ext = t.organization
+    order by org.id, t.stamp
+    on conflict do nothing
+),
 happened as (
     insert into events
         (workspace_id, occurred_at, id, account_id, user_id, organization_id, name, properties, received_at)
@@ -76,6 +87,12 @@ happened as (
         id uuid, at timestamptz, name text, account uuid, "user" uuid, organization text, properties jsonb
     )
     join org on org.ext = t.organization
+),
+marked as (
+    insert into dirty_records (workspace_id, subject, record_id)
+    select $1, 'organizations', org.id from incoming i join org using (ext) left join known k using (ext)
+    where k.id is null or i.stamps is not null or i.last_at is not null
+        or i.ext in (select t.organization from json_to_recordset($5::json) as t (organization text))
 )
 select ext, id::text from org
 """
@@ -90,7 +107,7 @@ from (
     order by id desc limit :limit
 ) o
 cross join lateral (
-    select count(*) as accounts_count, sum(f.mrr) as mrr,
+    select count(*) as accounts_count, sum(case when f.status = 'churned' then f.revenue else f.mrr end) as mrr,
         min(v.first_seen_at) as first_seen_at, max(v.last_seen_at) as last_seen_at
     from account_parents p
     left join account_facts f on f.workspace_id = :workspace and f.account_id = p.account_id
@@ -108,10 +125,7 @@ cross join lateral (
 ) u
 order by o.id desc
 """
-_ALL = text(_PROFILES.format(where=""))
-_NEXT = text(_PROFILES.format(where="and id < :after"))
 _BY_ID = text(_PROFILES.format(where="and id = :id"))
-_BY_EXTERNAL_ID = text(_PROFILES.format(where="and external_id = :external_id"))
 
 
 async def apply(
@@ -121,10 +135,12 @@ async def apply(
     accounts: Mapping[str, str],
     users: Mapping[str, str],
     now: datetime,
+    *,
+    source: str | None = DATA,
 ) -> dict[str, str]:
     """Store what a batch says of organizations; `accounts` and `users` tell the ids of ours of those it names.
 
-    Returns the ids of ours of the organizations.
+    `source` stands in the history of traits; without one, none is kept. Returns the ids of ours of the organizations.
     """
     driver = await raw(db)
     found = await driver.fetch(
@@ -145,8 +161,16 @@ async def apply(
             for (organization, user), at in told.affiliations.items()
         ),
         as_json(_event(event, accounts, users) for event in told.events),
+        as_json(_lines(told) if source is not None else ()),
+        source,
     )
     return {row["ext"]: row["id"] for row in found}
+
+
+def _lines(told: Relations) -> Iterator[dict[str, Any]]:
+    for name, party in told.organizations.items():
+        for mark, said in party.told.items():
+            yield {"organization": name, "stamp": str(mark), "patch": orjson.Fragment(said)}
 
 
 def _event(event: EventMessage, accounts: Mapping[str, str], users: Mapping[str, str]) -> dict[str, Any]:
@@ -167,18 +191,38 @@ async def profile(db: Session, workspace_id: UUID, organization_id: UUID) -> Map
     return next(iter(rows(found)), None)
 
 
-async def page(db: Session, workspace_id: UUID, *, after: UUID | None, limit: int) -> Sequence[Mapping[str, Any]]:
-    """Organizations with figures over their accounts, the newest first."""
+async def page(
+    db: Session, workspace_id: UUID, *, after: UUID | None, limit: int, holder: UUID | None = None
+) -> Sequence[Mapping[str, Any]]:
+    """Organizations with figures over their accounts, the newest first.
+
+    With a holder, those that have an account where this member holds a key role.
+    """
     values = {"workspace": workspace_id, "limit": limit}
-    if after is None:
-        return rows(await db.execute(_ALL, values))
-    return rows(await db.execute(_NEXT, {**values, "after": after}))
+    chosen = [("", {}) if after is None else ("and id < :after", {"after": after})]
+    return await _narrowed(db, values, chosen, holder)
 
 
-async def by_external_id(db: Session, workspace_id: UUID, external_id: str) -> Sequence[Mapping[str, Any]]:
+async def by_external_id(
+    db: Session, workspace_id: UUID, external_id: str, *, holder: UUID | None = None
+) -> Sequence[Mapping[str, Any]]:
     """The organization its sender calls `external_id`, as a list of one or none."""
-    values = {"workspace": workspace_id, "external_id": external_id, "limit": 1}
-    return rows(await db.execute(_BY_EXTERNAL_ID, values))
+    chosen = [("and external_id = :external_id", {"external_id": external_id})]
+    return await _narrowed(db, {"workspace": workspace_id, "limit": 1}, chosen, holder)
+
+
+async def _narrowed(
+    db: Session, values: Mapping[str, Any], chosen: list[tuple[str, dict[str, Any]]], holder: UUID | None
+) -> Sequence[Mapping[str, Any]]:
+    if holder is not None:
+        chosen = [*chosen, (HELD_ORGANIZATIONS, {"holder": holder})]
+    query = _profiles("".join(where for where, _ in chosen))
+    return rows(await db.execute(query, {**values, **{name: one for _, more in chosen for name, one in more.items()}}))
+
+
+@cache
+def _profiles(where: str) -> TextClause:
+    return text(_PROFILES.format(where=where))
 
 
 async def id_of(db: Session, workspace_id: UUID, *, by_id: UUID | None, external_id: str) -> UUID | None:

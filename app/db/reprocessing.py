@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import func, insert, select, update
 
 from app.db.base import Session, rows
+from app.domain.fields import Subject
 from app.domain.models import Reprocessing
 
 _OPEN = ("waiting", "running")
@@ -18,25 +19,29 @@ def _one(workspace_id: UUID, reprocessing_id: UUID) -> Any:
     return (_TABLE.c.workspace_id == workspace_id) & (_TABLE.c.id == reprocessing_id)
 
 
-async def supersede(db: Session, workspace_id: UUID, cause: str, *, now: datetime) -> None:
+async def supersede(db: Session, workspace_id: UUID, cause: str, subject: Subject, *, now: datetime) -> None:
     """End those under way for this cause: the one about to start does their work too."""
-    table = _TABLE
+    same = (_TABLE.c.cause == cause) & (_TABLE.c.subject == subject.value)
     await db.execute(
         update(Reprocessing)
-        .where(table.c.workspace_id == workspace_id, table.c.cause == cause, table.c.state.in_(_OPEN))
+        .where(_TABLE.c.workspace_id == workspace_id, same, _TABLE.c.state.in_(_OPEN))
         .values(state="superseded", finished_at=now)
     )
 
 
 async def insert_new(
-    db: Session, workspace_id: UUID, reprocessing_id: UUID, *, cause: str, total: int, now: datetime
+    db: Session,
+    workspace_id: UUID,
+    reprocessing_id: UUID,
+    *,
+    cause: str,
+    subject: Subject,
+    total: int,
+    now: datetime,
 ) -> None:
     """Store a reprocessing that waits for its first slice."""
-    await db.execute(
-        insert(Reprocessing).values(
-            workspace_id=workspace_id, id=reprocessing_id, cause=cause, total=total, created_at=now
-        )
-    )
+    values = {"id": reprocessing_id, "cause": cause, "subject": subject.value, "total": total, "created_at": now}
+    await db.execute(insert(Reprocessing).values(workspace_id=workspace_id, **values))
 
 
 async def lock_open(db: Session, workspace_id: UUID, reprocessing_id: UUID) -> Mapping[str, Any] | None:

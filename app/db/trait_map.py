@@ -1,17 +1,17 @@
 """The traits map as rows, together with the two workspace settings the owner rule reads."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func, select, text
+from sqlalchemy import delete, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from app.db.base import Session
 from app.domain.models import TraitMapping, Workspace
 from app.domain.owners import Policy
-from app.domain.traits import TraitMap
+from app.domain.traits import ROLE, TraitMap
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,24 @@ async def read(db: Session, workspace_id: UUID) -> tuple[TraitMap, datetime | No
     return TraitMap.of(stored), max((row.updated_at for row in found), default=None)
 
 
+_CARRYING = text(
+    """
+select k.n, count(*) as accounts
+from (select traits from accounts where workspace_id = :workspace order by id limit :most) a
+cross join unnest(cast(:keys as text[])) with ordinality as k (key, n)
+where nullif(a.traits -> k.key, 'null') is not null
+group by k.n
+"""
+)
+
+
+async def carrying(db: Session, workspace_id: UUID, keys: Sequence[str], *, most: int) -> list[int]:
+    """How many accounts have a value under each of these traits, of those known longest."""
+    found = await db.execute(_CARRYING, {"workspace": workspace_id, "keys": list(keys), "most": most})
+    counts = {row.n: row.accounts for row in found}
+    return [counts.get(n, 0) for n in range(1, len(keys) + 1)]
+
+
 async def lock(db: Session, workspace_id: UUID) -> None:
     """Let one change of definitions at a time through, until this transaction ends."""
     await db.execute(
@@ -49,9 +67,17 @@ async def lock(db: Session, workspace_id: UUID) -> None:
 
 async def write(db: Session, workspace_id: UUID, trait_map: TraitMap, *, now: datetime) -> None:
     """Replace the traits map."""
+    fields = trait_map.rows()
+    await db.execute(
+        delete(TraitMapping).where(
+            TraitMapping.workspace_id == workspace_id,
+            TraitMapping.field.startswith(ROLE, autoescape=True),
+            TraitMapping.field.not_in(fields),
+        )
+    )
     lines = [
         {"workspace_id": workspace_id, "field": field, "trait_keys": keys, "updated_at": now}
-        for field, keys in sorted(trait_map.rows().items())
+        for field, keys in sorted(fields.items())
     ]
     statement = insert(TraitMapping).values(lines)
     new = statement.excluded

@@ -8,6 +8,7 @@ from sqlalchemy import Select, select
 
 from app.db import named
 from app.db.base import Session, rows
+from app.db.holding import held_user
 from app.domain.models import Account, AccountParent, Affiliation, Membership, Organization, User, UserActivity
 
 
@@ -43,17 +44,24 @@ async def profile(db: Session, workspace_id: UUID, user_id: UUID) -> Mapping[str
     return next(iter(rows(await db.execute(profiles(workspace_id).where(User.id == user_id)))), None)
 
 
-async def page(db: Session, workspace_id: UUID, *, after: UUID | None, limit: int) -> Sequence[Mapping[str, Any]]:
-    """Users in the order they were made."""
+async def page(
+    db: Session, workspace_id: UUID, *, after: UUID | None, limit: int, holder: UUID | None = None
+) -> Sequence[Mapping[str, Any]]:
+    """Users in the order they were made; those of accounts where a member holds a key role, if one is named."""
     query = profiles(workspace_id).order_by(User.id).limit(limit)
+    if holder is not None:
+        query = query.where(held_user(workspace_id, User.id, holder))
     if after is not None:
         query = query.where(User.id > after)
     return rows(await db.execute(query))
 
 
-async def by_external_id(db: Session, workspace_id: UUID, external_id: str) -> Sequence[Mapping[str, Any]]:
+async def by_external_id(
+    db: Session, workspace_id: UUID, external_id: str, *, holder: UUID | None = None
+) -> Sequence[Mapping[str, Any]]:
     """The user its sender calls `external_id`, as a list of one or none."""
-    return rows(await db.execute(profiles(workspace_id).where(User.external_id == external_id)))
+    query = profiles(workspace_id).where(User.external_id == external_id)
+    return rows(await db.execute(query if holder is None else query.where(held_user(workspace_id, User.id, holder))))
 
 
 async def of_account(

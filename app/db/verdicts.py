@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import array
 from app.db import facts, filters
 from app.db.base import Session
 from app.domain.fields import Subject
-from app.domain.filters import Tree, leaves
+from app.domain.filters import Tree, leaves, size
 
 MOST_LEAVES: Final = 1000  # per statement, so that its parameters stay below the protocol's limit
 
@@ -44,11 +44,11 @@ async def ask(
 def _portions(trees: Sequence[Tree]) -> Iterator[tuple[int, Sequence[Tree]]]:
     first, weight = 0, 0
     for ix, tree in enumerate(trees):
-        size = sum(1 for _ in leaves(tree))
-        if weight + size > MOST_LEAVES and ix > first:
+        more = size(tree)
+        if weight + more > MOST_LEAVES and ix > first:
             yield first, trees[first:ix]
             first, weight = ix, 0
-        weight += size
+        weight += more
     if first < len(trees):
         yield first, trees[first:]
 

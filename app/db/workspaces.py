@@ -19,6 +19,15 @@ async def find(db: Session, workspace_id: UUID, *, lock: bool = False) -> Worksp
     return (await db.execute(wanted)).scalar_one_or_none()
 
 
+async def take_turn(db: Session, workspace_id: UUID) -> None:
+    """Let one transaction at a time change who is in the team.
+
+    Unlike the lock of a workspace that changes, it keeps nobody waiting who only stores rows that belong to it.
+    """
+    query = select(Workspace.id).where(Workspace.id == workspace_id)
+    await db.execute(query.with_for_update(key_share=True))
+
+
 async def id_by_slug(db: Session, slug: str) -> UUID | None:
     """The id behind a workspace's short name, for the command line; needs no workspace, and shows no other."""
     await db.execute(text("select set_config('steward.slug', :slug, true)"), {"slug": slug})

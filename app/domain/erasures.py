@@ -57,6 +57,7 @@ class Holding:
 _D, _S, _K = Fate.DELETED, Fate.SCRUBBED, Fate.KEPT
 
 HOLDINGS: Final[Mapping[str, Holding]] = {
+    "access_groups": Holding(_K, _K, "names of groups of your staff"),
     "account_activity": Holding(_K, _D, "first and last seen and a count of events, per account"),
     "account_changes": Holding(_K, _K, "ids of accounts of ours, for an hour or so, so that copies in memory catch up"),
     "account_facts": Holding(_S, _D, "copies of what is known of the owner"),
@@ -65,6 +66,9 @@ HOLDINGS: Final[Mapping[str, Holding]] = {
     "affiliations": Holding(_D, _K, "which organizations a user belongs to"),
     "alerts": Holding(_S, _D, "what was seen of the owner when the alert began and ended"),
     "api_keys": Holding(_K, _K, "keys of programs of yours"),
+    "audit_entries": Holding(_S, _S, "requests by your staff and keys: what names the deleted is taken out"),
+    "bulk_edit_rows": Holding(_K, _K, "ids of ours of what was edited, for thirty days"),
+    "bulk_edits": Holding(_S, _S, "what was asked for; of edits of few records, the filter and values are blanked"),
     "custom_instances": Holding(_K, _D, "instances of custom objects go with the account they hang on"),
     "deliveries": Holding(_S, _D, "letters show the account and its owner"),
     "delivery_attempts": Holding(_S, _D, "receivers may repeat the letter in their answer"),
@@ -72,6 +76,11 @@ HOLDINGS: Final[Mapping[str, Holding]] = {
     "dirty_records": Holding(_K, _K, "ids of users and organizations that wait to be evaluated"),
     "erasures": Holding(_S, _S, "names whom it deletes until it is done, a keyed hash afterwards"),
     "events": Holding(_D, _D, "what the user did, what happened at the account"),
+    "idempotency_keys": Holding(_K, _K, "answers to writes, sealed, for a day"),
+    "group_accounts": Holding(_K, _D, "which accounts a data-access group restricts"),
+    "group_members": Holding(_K, _K, "which of your staff are in a data-access group"),
+    "group_parents": Holding(_K, _K, "which organizations a data-access group restricts"),
+    "hot_facts": Holding(_K, _K, "names of traits reports ask for"),
     "import_errors": Holding(_D, _D, "faulty rows of imported files, in part"),
     "import_parts": Holding(
         _K, _K, "files until they are taken in or a week old; what they say of the deleted is dropped"
@@ -81,11 +90,16 @@ HOLDINGS: Final[Mapping[str, Holding]] = {
         _S, _S, "messages not applied yet: within seconds they are, or else looked through; those about the deleted go"
     ),
     "indicators": Holding(_K, _K, "conditions as you wrote them"),
+    "invitations": Holding(_K, _K, "invitations of your own staff"),
     "jobs": Holding(_K, _K, "ids of ours only: of letters, endpoints, files and deletions"),
+    "key_role_changes": Holding(_K, _D, "who of your staff looked after the account, and since when"),
     "key_roles": Holding(_K, _D, "who of your staff looks after the account"),
+    "lifecycle_rules": Holding(_K, _K, "rules as you wrote them"),
+    "member_sessions": Holding(_K, _K, "where your own staff are signed in"),
     "members": Holding(_K, _K, "your own staff"),
     "memberships": Holding(_D, _D, "which users belong to which accounts"),
     "message_receipts": Holding(_K, _K, "hashes of message ids and bodies; without them a repeat would count again"),
+    "mrr_changes": Holding(_K, _D, "what the account's MRR was"),
     "organization_facts": Holding(_K, _K, "sums over the accounts of an organization"),
     "organizations": Holding(_K, _K, "parents of accounts, with traits of their own"),
     "owner_changes": Holding(_S, _D, "who owned the account before and after, and why"),
@@ -95,12 +109,25 @@ HOLDINGS: Final[Mapping[str, Holding]] = {
     "rejected_messages": Holding(_D, _D, "refused messages as they came"),
     "rejected_totals": Holding(_K, _K, "numbers of refused messages"),
     "reprocessings": Holding(_K, _K, "progress of changed rules"),
+    "segment_changes": Holding(_D, _D, "when the user or account entered and left segments"),
+    "segment_exclusions": Holding(_D, _D, "out of which segments they were taken by hand"),
+    "segment_links": Holding(_D, _D, "why they are in a segment"),
+    "segments": Holding(_K, _K, "groups as you defined them"),
+    "role_traits": Holding(_K, _D, "whom of your staff a trait of the account names"),
+    "roles": Holding(_K, _K, "names of roles of your staff"),
+    "status_changes": Holding(_D, _D, "which status the user or account had since when, and why"),
+    "status_choices": Holding(_D, _D, "which status was chosen for them by hand"),
     "suppressions": Holding(_K, _K, "keyed hashes of the deleted, so that they do not come back"),
+    "trait_definitions": Holding(_K, _K, "what traits are called and may be"),
+    "trait_history": Holding(
+        _D, _D, "what was said of the user or account and when; other accounts' owner traits are scrubbed"
+    ),
     "trait_mappings": Holding(_K, _K, "names of traits"),
     "user_activity": Holding(_D, _K, "when the user was seen and wrote"),
     "user_days": Holding(_D, _K, "the days on which the user was active"),
     "user_facts": Holding(_D, _K, "what rules derived about the user"),
     "users": Holding(_D, _K, "the user and their traits"),
+    "views": Holding(_K, _K, "reports as you saved them"),
     "webhook_endpoints": Holding(_K, _K, "where your letters go"),
 }
 """Every table with rows of a workspace. A test compares it with the catalogue: no table can be forgotten."""

@@ -3,16 +3,39 @@
 One catalogue per subject: accounts, users and organizations are asked about in the same language.
 """
 
+import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from app.domain.errors import Rejected
+from app.domain.operators import MOVES, OPERATORS, READINGS, TRAIT_READINGS, Op, Quantity, Type
+
+__all__ = [
+    "CATALOGUES",
+    "OPERATORS",
+    "READINGS",
+    "RELATIONS",
+    "TRAIT_READINGS",
+    "Fact",
+    "Op",
+    "Quantity",
+    "Relation",
+    "Subject",
+    "Type",
+    "UnknownFact",
+    "find",
+    "storable",
+    "trait",
+]
 
 TRAIT_PREFIX: Final = "traits."
+PARENT_PREFIX: Final = "organization."
+ROLE_PREFIX: Final = "keyRoles."
 LONGEST_TRAIT_KEY: Final = 256
+_ROLE: Final = re.compile(r"[a-z][a-z0-9_]{0,39}\Z")
 
 
 class UnknownFact(Rejected):
@@ -29,87 +52,27 @@ class Subject(StrEnum):
     ORGANIZATIONS = "organizations"
 
 
-class Type(StrEnum):
-    """What a fact's values are. A `trait` is read as text, number, datetime or boolean, as the condition asks."""
-
-    TEXT = "text"
-    NUMBER = "number"
-    DATETIME = "datetime"
-    BOOLEAN = "boolean"
-    SELECT = "select"
-    PERSON = "person"
-    ID = "id"
-    TRAIT = "trait"
-
-
-class Op(StrEnum):
-    """Every operator of the filter language; docs/filters.md says what each means."""
-
-    IS = "is"
-    IS_NOT = "isNot"
-    IS_ANY_OF = "isAnyOf"
-    IS_NONE_OF = "isNoneOf"
-    CONTAINS = "contains"
-    DOES_NOT_CONTAIN = "doesNotContain"
-    STARTS_WITH = "startsWith"
-    ENDS_WITH = "endsWith"
-    GREATER_THAN = "greaterThan"
-    AT_LEAST = "atLeast"
-    LESS_THAN = "lessThan"
-    AT_MOST = "atMost"
-    BETWEEN = "between"
-    BEFORE = "before"
-    AFTER = "after"
-    ON = "on"
-    MORE_THAN_DAYS_AGO = "moreThanDaysAgo"
-    LESS_THAN_DAYS_AGO = "lessThanDaysAgo"
-    IN_LAST_DAYS = "inLastDays"
-    MORE_THAN_DAYS_FROM_NOW = "moreThanDaysFromNow"
-    LESS_THAN_DAYS_FROM_NOW = "lessThanDaysFromNow"
-    IN_NEXT_DAYS = "inNextDays"
-    IS_TRUE = "isTrue"
-    IS_FALSE = "isFalse"
-    IS_SET = "isSet"
-    IS_NOT_SET = "isNotSet"
-
-
-_SAME = (Op.IS, Op.IS_NOT, Op.IS_ANY_OF, Op.IS_NONE_OF)
-_SET = (Op.IS_SET, Op.IS_NOT_SET)
-_WORDS = (Op.CONTAINS, Op.DOES_NOT_CONTAIN, Op.STARTS_WITH, Op.ENDS_WITH)
-_ORDER = (Op.GREATER_THAN, Op.AT_LEAST, Op.LESS_THAN, Op.AT_MOST, Op.BETWEEN)
-_DATES = (Op.BEFORE, Op.AFTER, Op.ON, Op.BETWEEN)
-_CLOCK = (
-    Op.MORE_THAN_DAYS_AGO,
-    Op.LESS_THAN_DAYS_AGO,
-    Op.IN_LAST_DAYS,
-    Op.MORE_THAN_DAYS_FROM_NOW,
-    Op.LESS_THAN_DAYS_FROM_NOW,
-    Op.IN_NEXT_DAYS,
-)
-
-OPERATORS: Final[Mapping[Type, tuple[Op, ...]]] = MappingProxyType(
-    {
-        Type.TEXT: (*_SAME, *_WORDS, *_SET),
-        Type.NUMBER: (*_SAME, *_ORDER, *_SET),
-        Type.DATETIME: (*_DATES, *_CLOCK, *_SET),
-        Type.BOOLEAN: (Op.IS_TRUE, Op.IS_FALSE, *_SET),
-        Type.SELECT: (*_SAME, *_SET),
-        Type.PERSON: (*_SAME, *_SET),
-        Type.ID: _SAME,
-        Type.TRAIT: tuple(Op),
-    }
-)
-
 Table = Literal[
-    "accounts", "account_facts", "users", "user_facts", "user_activity", "organizations", "organization_facts"
+    "accounts",
+    "account_facts",
+    "alerts",
+    "memberships",
+    "users",
+    "user_facts",
+    "user_activity",
+    "organizations",
+    "organization_facts",
 ]
-
-READINGS: Final = (Type.TEXT, Type.NUMBER, Type.DATETIME, Type.BOOLEAN)  # what a trait can be read as
 
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One entry: where its values live and what may be asked of them. Values of a trait live under `column[key]`."""
+    """One entry: where its values live and what may be asked of them.
+
+    `key` is the key of a trait, `role` that of a key role: their values live under it in `column`. `prefix` is that of
+    the ids which are its values. `fallback` is what a record has that was never evaluated. Facts of an account's
+    organization come `via` it.
+    """
 
     path: str
     label: str
@@ -120,39 +83,89 @@ class Fact:
     options: tuple[str, ...] = ()
     key: str | None = None
     sortable: bool = True
+    prefix: str = ""
+    role: str | None = None
+    fallback: Any = None
+    via: Literal["organization"] | None = None
+    history: bool = False
 
     @property
     def operators(self) -> tuple[Op, ...]:
         """The operators a condition on this fact may use."""
-        return OPERATORS[self.type]
+        found = OPERATORS[self.type]
+        if self.type is Type.MULTI and self.prefix == "mem":
+            found = (*found, Op.IS_ME)
+        if self.type is Type.ID and self.nullable:
+            found = (*found, Op.IS_SET, Op.IS_NOT_SET)
+        return (*found, *MOVES) if self.history else found
+
+
+FALLBACKS: Final[Mapping[Type, Any]] = MappingProxyType({Type.NUMBER: 0, Type.BOOLEAN: False, Type.MULTI: ()})
 
 
 def _of(table: Table) -> Callable[..., Fact]:
     def fact(path: str, label: str, type_: Type, column: str, *, nullable: bool = True, options: str = "") -> Fact:
-        return Fact(path, label, type_, table, column, nullable=nullable, options=tuple(options.split()))
+        choices = tuple(options.split())
+        fallback = None if nullable else choices[0] if choices else FALLBACKS.get(type_)
+        prefix = "mem" if type_ is Type.PERSON else ""
+        return Fact(path, label, type_, table, column, nullable, choices, prefix=prefix, fallback=fallback)
 
     return fact
+
+
+def _ids(path: str, label: str, table: Table, column: str, prefix: str) -> Fact:
+    """A set of ids; it has no order."""
+    return Fact(
+        path,
+        label,
+        Type.MULTI,
+        table,
+        column,
+        nullable=False,
+        sortable=False,
+        prefix=prefix,
+        fallback=FALLBACKS[Type.MULTI],
+    )
+
+
+def _id(table: Table, column: str, prefix: str, path: str = "id", label: str = "ID", *, nullable: bool = False) -> Fact:
+    return Fact(path, label, Type.ID, table, column, nullable=nullable, prefix=prefix)
 
 
 _fact, _user, _organization = _of("account_facts"), _of("user_facts"), _of("organization_facts")
 _moves = _of("user_activity")
 
+STATUSES: Final = "subscribed trial churned ignored"
+SOURCES: Final = "default trait rule manual organization"
 
 _ACCOUNTS = (
-    Fact("id", "ID", Type.ID, "account_facts", "account_id", nullable=False),
+    _id("account_facts", "account_id", "acc"),
     Fact("externalId", "External ID", Type.TEXT, "accounts", "external_id", nullable=False),
     Fact("name", "Name", Type.TEXT, "accounts", "name"),
     Fact("createdAt", "Created", Type.DATETIME, "accounts", "created_at", nullable=False),
-    _fact("status", "Status", Type.SELECT, "status", nullable=False, options="subscribed trial churned ignored"),
-    _fact("mrr", "MRR", Type.NUMBER, "mrr"),
+    _fact("updatedAt", "Updated", Type.DATETIME, "evaluated_at"),
+    _fact("status", "Status", Type.SELECT, "status", nullable=False, options=STATUSES),
+    _fact("statusSource", "Status: Source", Type.SELECT, "status_source", nullable=False, options=SOURCES),
+    _fact("statusSince", "Status: Since", Type.DATETIME, "status_since"),
+    _fact("unconverted", "Unconverted", Type.BOOLEAN, "unconverted", nullable=False),
+    _fact("joinedAt", "Join date", Type.DATETIME, "joined_at"),
+    _fact("trialEndsAt", "Trial end date", Type.DATETIME, "trial_ends_at"),
+    _fact("renewsAt", "Renewal date", Type.DATETIME, "renews_at"),
+    _fact("churnedAt", "Churn date", Type.DATETIME, "churned_at"),
+    replace(_fact("mrr", "MRR", Type.NUMBER, "mrr"), history=True),
     _fact("users", "Users", Type.NUMBER, "users", nullable=False),
     _fact("events", "Events", Type.NUMBER, "events", nullable=False),
     _fact("firstSeenAt", "First seen", Type.DATETIME, "first_seen_at"),
     _fact("lastSeenAt", "Last seen", Type.DATETIME, "last_seen_at"),
     _fact("csm", "Customer Success Manager", Type.PERSON, "csm_id"),
     _fact("accountExecutive", "Account Executive", Type.PERSON, "account_executive_id"),
+    _ids("roleHolders", "Key roles: Anyone", "account_facts", "role_holders", "mem"),
+    _ids("segments", "Segments", "account_facts", "segments", "seg"),
+    _ids("indicators", "Active indicators", "alerts", "indicator_id", "ind"),
+    _ids("accessGroups", "Access groups", "account_facts", "access_groups", "grp"),
     _fact("organization", "Organization: External ID", Type.TEXT, "organization_external_id"),
     _fact("owner", "Owner: External ID", Type.TEXT, "owner_external_id"),
+    _id("account_facts", "owner_id", "usr", "owner.id", "Owner: ID", nullable=True),
     _fact("owner.name", "Owner: Name", Type.TEXT, "owner_name"),
     _fact("owner.email", "Owner: Email", Type.TEXT, "owner_email"),
     _fact("owner.joinedAt", "Owner: Join date", Type.DATETIME, "owner_joined_at"),
@@ -167,40 +180,93 @@ _ACCOUNTS = (
 )
 
 _USERS = (
-    Fact("id", "ID", Type.ID, "users", "id", nullable=False),
+    _id("users", "id", "usr"),
     Fact("externalId", "External ID", Type.TEXT, "users", "external_id", nullable=False),
     Fact("name", "Name", Type.TEXT, "users", "name"),
     Fact("email", "Email", Type.TEXT, "users", "email"),
     Fact("createdAt", "Created", Type.DATETIME, "users", "created_at", nullable=False),
+    Fact("updatedAt", "Updated", Type.DATETIME, "users", "updated_at", nullable=False),
     _moves("firstSeenAt", "First seen", Type.DATETIME, "first_seen_at"),
     _moves("lastSeenAt", "Last seen", Type.DATETIME, "last_seen_at"),
     _moves("sessions", "Sessions", Type.NUMBER, "sessions"),
     _moves("lastReceivedMessageAt", "Last received message", Type.DATETIME, "last_received_at"),
     _moves("lastSentMessageAt", "Last sent message", Type.DATETIME, "last_sent_at"),
     _user("status", "Status", Type.SELECT, "status", nullable=False, options="active deactivated"),
+    _user("statusSource", "Status: Source", Type.SELECT, "status_source", nullable=False, options=SOURCES),
+    _user("statusSince", "Status: Since", Type.DATETIME, "status_since"),
     _user("deactivatedAt", "Deactivated", Type.DATETIME, "deactivated_at"),
+    _ids("segments", "Segments", "user_facts", "segments", "seg"),
+    Fact("accounts", "Accounts", Type.NUMBER, "memberships", "accounts", nullable=False, fallback=0),
 )
 
 _ORGANIZATIONS = (
-    Fact("id", "ID", Type.ID, "organizations", "id", nullable=False),
+    _id("organizations", "id", "org"),
     Fact("externalId", "External ID", Type.TEXT, "organizations", "external_id", nullable=False),
     Fact("name", "Name", Type.TEXT, "organizations", "name"),
     Fact("createdAt", "Created", Type.DATETIME, "organizations", "created_at", nullable=False),
-    _organization(
-        "status", "Status", Type.SELECT, "status", nullable=False, options="subscribed trial churned ignored"
-    ),
+    Fact("updatedAt", "Updated", Type.DATETIME, "organizations", "updated_at", nullable=False),
+    _organization("status", "Status", Type.SELECT, "status", nullable=False, options=STATUSES),
+    _organization("statusSource", "Status: Source", Type.SELECT, "status_source", nullable=False, options=SOURCES),
+    _organization("statusSince", "Status: Since", Type.DATETIME, "status_since"),
+    _organization("unconverted", "Unconverted", Type.BOOLEAN, "unconverted", nullable=False),
+    _organization("trialEndsAt", "Trial end date", Type.DATETIME, "trial_ends_at"),
+    _organization("renewsAt", "Renewal date", Type.DATETIME, "renews_at"),
+    _organization("churnedAt", "Churn date", Type.DATETIME, "churned_at"),
     _organization("mrr", "MRR", Type.NUMBER, "mrr"),
     _organization("accounts", "Accounts", Type.NUMBER, "accounts", nullable=False),
     _organization("users", "Users", Type.NUMBER, "users", nullable=False),
     _organization("firstSeenAt", "First seen", Type.DATETIME, "first_seen_at"),
     _organization("lastSeenAt", "Last seen", Type.DATETIME, "last_seen_at"),
+    _ids("segments", "Segments", "organization_facts", "segments", "seg"),
+    _ids("accessGroups", "Access groups", "organizations", "access_groups", "grp"),
 )
+
+# What an account says of its organization: missing altogether where it belongs to none. Its ids stand on the account.
+_PARENTS = (
+    _id("account_facts", "organization_id", "org", "organization.id", "Organization: ID", nullable=True),
+    _fact("organization.externalId", "Organization: External ID", Type.TEXT, "organization_external_id"),
+    *(
+        replace(
+            fact, path=PARENT_PREFIX + fact.path, label=f"Organization: {fact.label}", nullable=True, via="organization"
+        )
+        for fact in _ORGANIZATIONS
+        if fact.path not in ("id", "externalId")
+    ),
+)
+
+
+def _catalogue(*facts: Fact) -> Mapping[str, Fact]:
+    return MappingProxyType({fact.path: fact for fact in facts})
+
 
 CATALOGUES: Final[Mapping[Subject, Mapping[str, Fact]]] = MappingProxyType(
     {
-        Subject.ACCOUNTS: MappingProxyType({fact.path: fact for fact in _ACCOUNTS}),
-        Subject.USERS: MappingProxyType({fact.path: fact for fact in _USERS}),
-        Subject.ORGANIZATIONS: MappingProxyType({fact.path: fact for fact in _ORGANIZATIONS}),
+        Subject.ACCOUNTS: _catalogue(*_ACCOUNTS, *_PARENTS),
+        Subject.USERS: _catalogue(*_USERS),
+        Subject.ORGANIZATIONS: _catalogue(*_ORGANIZATIONS),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """Records of another subject that belong to a record, which a condition may count."""
+
+    subject: Subject
+    name: str
+    target: Subject
+    label: str
+
+
+def _relations(subject: Subject, *targets: Subject) -> Mapping[str, Relation]:
+    return MappingProxyType({one.value: Relation(subject, one.value, one, one.value.capitalize()) for one in targets})
+
+
+RELATIONS: Final[Mapping[Subject, Mapping[str, Relation]]] = MappingProxyType(
+    {
+        Subject.ACCOUNTS: _relations(Subject.ACCOUNTS, Subject.USERS),
+        Subject.USERS: _relations(Subject.USERS, Subject.ACCOUNTS),
+        Subject.ORGANIZATIONS: _relations(Subject.ORGANIZATIONS, Subject.ACCOUNTS, Subject.USERS),
     }
 )
 
@@ -215,15 +281,48 @@ def trait(key: str, subject: Subject = Subject.ACCOUNTS) -> Fact:
     return Fact(TRAIT_PREFIX + key, f"Trait: {key}", Type.TRAIT, subject.value, "traits", key=key)
 
 
+def _parent_trait(key: str) -> Fact:
+    found = trait(key, Subject.ORGANIZATIONS)
+    return replace(found, path=PARENT_PREFIX + found.path, label=f"Organization: {found.label}", via="organization")
+
+
+def key_role(slug: str) -> Fact:
+    """The entry of who holds a key role at an account."""
+    label = f"Key role: {slug}"
+    return Fact(ROLE_PREFIX + slug, label, Type.PERSON, "account_facts", "key_roles", prefix="mem", role=slug)
+
+
+def _after(prefix: str, path: str) -> str | None:
+    return path.removeprefix(prefix) if path.startswith(prefix) else None
+
+
+def _usable(key: str | None) -> bool:
+    return key is not None and 0 < len(key) <= LONGEST_TRAIT_KEY and storable(key)
+
+
 def find(path: str, subject: Subject = Subject.ACCOUNTS) -> Fact:
     """The entry behind a path. Raises `UnknownFact`."""
-    known = CATALOGUES[subject].get(path)
-    if known is not None:
-        return known
-    key = path.removeprefix(TRAIT_PREFIX)
-    if key != path and 0 < len(key) <= LONGEST_TRAIT_KEY and storable(key):
+    found = CATALOGUES[subject].get(path)
+    if found is None:
+        found = _named(path, subject)
+    if found is None:
+        raise UnknownFact(
+            f"There is no such field of {subject}. GET /api/v1/facts?subject={subject} lists them; a trait is written"
+            " `traits.` and its key.",
+            field=path[:100].encode("utf-8", "replace").decode(),
+        )
+    return found
+
+
+def _named(path: str, subject: Subject) -> Fact | None:
+    """Traits and key roles, whose names are the customer's."""
+    key = _after(TRAIT_PREFIX, path)
+    if key is not None and _usable(key):
         return trait(key, subject)
-    raise UnknownFact(
-        "There is no such field. GET /api/v1/facts lists the fields; a trait is written `traits.` and its key.",
-        field=path[:100].encode("utf-8", "replace").decode(),
-    )
+    if subject is not Subject.ACCOUNTS:
+        return None
+    key = _after(PARENT_PREFIX + TRAIT_PREFIX, path)
+    if key is not None and _usable(key):
+        return _parent_trait(key)
+    role = _after(ROLE_PREFIX, path)
+    return key_role(role) if role is not None and _ROLE.match(role) else None

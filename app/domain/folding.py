@@ -3,10 +3,13 @@
 Every fold is a maximum, a minimum, a set or a sum over distinct messages, so that order and splitting cannot matter.
 """
 
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Final
+
+import orjson
 
 from app.domain.messages import (
     CONVERSATION,
@@ -23,7 +26,11 @@ from app.domain.messages import (
     UserMessage,
     as_text,
     stamp,
+    tick,
 )
+
+DATA: Final = "data"
+"""Where a line of trait history came from, unless somebody edited the record."""
 
 
 def _later(a: datetime | None, b: datetime) -> datetime:
@@ -36,10 +43,14 @@ def _earlier(a: datetime | None, b: datetime) -> datetime:
 
 @dataclass(slots=True)
 class Party:
-    """An account or a user as a batch leaves it. `stamps` names every trait written, `traits` those with a value."""
+    """An account or a user as a batch leaves it. `stamps` names every trait written, `traits` those with a value.
+
+    `told` holds what each message said of traits, as JSON under the stamp of the whole: the lines of trait history.
+    """
 
     traits: dict[str, Any] = field(default_factory=dict)
     stamps: dict[str, int] = field(default_factory=dict)
+    told: dict[int, bytes] = field(default_factory=dict)
     first_seen_at: datetime | None = None
     last_seen_at: datetime | None = None
     last_received_at: datetime | None = None
@@ -52,9 +63,13 @@ class Party:
         return bool(self.last_seen_at or self.last_received_at or self.last_sent_at)
 
     def learn(self, traits: Traits, at: datetime) -> None:
-        """Keep the latest value of each trait."""
+        """Keep the latest value of each trait, and the whole of what was said."""
+        if not traits:
+            return
+        moment, said = tick(at), orjson.dumps(traits, option=orjson.OPT_SORT_KEYS)
+        self.told[moment | zlib.crc32(said)] = said
         for key, value in traits.items():
-            mark = stamp(at, value)
+            mark = moment | zlib.crc32(orjson.dumps(value, option=orjson.OPT_SORT_KEYS))
             if mark <= self.stamps.get(key, -1):
                 continue
             self.stamps[key] = mark
@@ -94,6 +109,8 @@ class Fold:
     owner_trait: str | None
     erasures: int = 0
     """The workspace's count of erasures under which the ids hold."""
+    source: str = DATA
+    keeps_history: bool = True
     accounts: dict[str, Party] = field(default_factory=dict)
     users: dict[str, Party] = field(default_factory=dict)
     links: dict[tuple[str, str], Link] = field(default_factory=dict)

@@ -8,7 +8,7 @@ from uuid import UUID, uuid5
 
 from app.domain import ids
 from app.domain.errors import Conflict, NotFound, Rejected
-from app.domain.filters import Outcome, Tree, leaves, parse
+from app.domain.filters import InvalidFilter, Outcome, Tree, bind, conditions, leaves, parse, parts
 
 MOST_INDICATORS: Final = 200
 MOST_TOLD: Final = 20  # conditions in an announcement
@@ -108,6 +108,7 @@ class Wanted:
     indicator_id: UUID | None = None
     account_id: UUID | None = None
     assignee_id: UUID | None = None
+    holder_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,14 +120,20 @@ class Changes:
 
 
 def condition(source: Any) -> Tree:
-    """The filter of an indicator: at least one condition. Raises `InvalidFilter`, `EmptyFilter`."""
-    tree = parse(source)
-    if next(leaves(tree), None) is None:
+    """The filter of an indicator: at least one condition. Raises `InvalidFilter`, `EmptyFilter`, `NeedsMember`."""
+    tree = bind(parse(source), None)
+    if any(leaf.fact.path == "indicators" for part in parts(tree) for leaf in leaves(part)):
+        raise _refused("An indicator cannot ask about `indicators`: they are all decided together.")
+    if next(conditions(tree), None) is None:
         raise EmptyFilter(
             "Add a condition to the filter: without one every account would match.",
             errors=[{"pointer": "#/filter", "detail": "has no condition"}],
         )
     return tree
+
+
+def _refused(detail: str) -> InvalidFilter:
+    return InvalidFilter(f"#/filter: {detail}", errors=[{"pointer": "#/filter", "detail": detail}])
 
 
 def compare(

@@ -128,6 +128,26 @@ class Erase(Job):
     erasure_id: UUID
 
 
+@dataclass(frozen=True, slots=True)
+class RunBulkEdit(Job):
+    """Go on with a bulk edit, slice by slice."""
+
+    kind: ClassVar[str] = "bulk_edit.run"
+    lane: ClassVar[Lane] = Lane.BULK
+
+    bulk_edit_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetBulkEdit(Job):
+    """Forget a bulk edit that is a month old, with what became of each record."""
+
+    kind: ClassVar[str] = "bulk_edit.forget"
+    lane: ClassVar[Lane] = Lane.MAINTENANCE
+
+    bulk_edit_id: UUID
+
+
 SUSPECT = "suspect"
 """In place of an endpoint: a job that was running when a worker died. Suspects run one at a time."""
 

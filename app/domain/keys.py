@@ -1,16 +1,18 @@
-"""API keys: what a secret looks like, what it may do, and which fakes are refused without asking anyone."""
+"""Keys and sessions: what a secret looks like, what it may do, and which fakes are refused without asking anyone."""
 
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 from hashlib import sha256
 from typing import Final, Literal
 from uuid import UUID
 from zlib import crc32
 
+from app.domain import ids
 from app.domain.errors import Conflict, Forbidden, NotFound, Rejected, Unauthenticated
+from app.domain.filters import NeedsMember
+from app.domain.team import ALLOWED, MemberRole, Permission, Scope, check_role
 
 BRAND: Final = "stw"
 RANDOM_DIGITS: Final = 30
@@ -24,18 +26,13 @@ USED_EVERY: Final = timedelta(minutes=1)
 
 _ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _SECRET: Final = re.compile(r"stw_(?:live|test)_(?:ing|rea|adm|key)_[0-9A-Za-z]{36}")
+_TOKEN: Final = re.compile(r"stw_(ses|inv)_[0-9A-Za-z]{36}")
 
 Environment = Literal["live", "test"]
+Token = Literal["ses", "inv"]
+"""A session of a member who signed in; an invitation to become one."""
 IngestMode = Literal["direct", "inbox"]
 """Whether what is sent is processed before it is acknowledged, or read and stored, and processed afterwards."""
-
-
-class Scope(StrEnum):
-    """What a key may do; `admin` includes the other two."""
-
-    INGEST = "ingest"
-    READ = "read"
-    ADMIN = "admin"
 
 
 class MissingKey(Unauthenticated):
@@ -54,6 +51,12 @@ class InsufficientScope(Forbidden):
     """The API key lacks a scope."""
 
     code = "insufficient_scope"
+
+
+class InvalidSession(Unauthenticated):
+    """The session has ended."""
+
+    code = "invalid_session"
 
 
 class UnknownKey(NotFound):
@@ -76,18 +79,66 @@ class ExpiryInThePast(Rejected):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who is asking: the workspace and key behind a secret, what it may do, and how it is treated."""
+    """Who is asking: the workspace behind a secret, what it may do, and how it is treated.
+
+    A program has a key with scopes; a member has a session, a role and the data-access groups they are in.
+    """
 
     workspace_id: UUID
-    key_id: UUID
-    scopes: frozenset[str]
+    key_id: UUID | None
+    scopes: frozenset[str] = frozenset()
     requests_per_minute: int | None = None  # None: as many as any key
     ingest_mode: IngestMode = "direct"
+    session_id: UUID | None = None
+    member_id: UUID | None = None
+    role: MemberRole | None = None  # None: a key
+    groups: frozenset[UUID] = frozenset()
+    grouped: bool = False  # whether the workspace has data-access groups at all
 
-    def require(self, scope: Scope) -> None:
-        """InsufficientScope unless the key has `scope` or `admin`."""
-        if scope not in self.scopes and Scope.ADMIN not in self.scopes:
+    @property
+    def credential_id(self) -> UUID:
+        """The key or the session the request came with."""
+        found = self.key_id or self.session_id
+        assert found is not None  # noqa: S101 - nobody calls without either
+        return found
+
+    @property
+    def actor(self) -> str:
+        """Who is on record for what this caller does: `mem_…` or `key_…`."""
+        if self.member_id is not None:
+            return ids.show("mem", self.member_id)
+        return ids.show("key", self.credential_id)
+
+    @property
+    def sees_all(self) -> bool:
+        """Whether no data-access group hides anything: from keys and admins, and where there are no groups."""
+        return self.role in {None, MemberRole.ADMIN} or not self.grouped
+
+    @property
+    def veil(self) -> frozenset[UUID] | None:
+        """The groups that decide what this caller sees; None: everything."""
+        return None if self.sees_all else self.groups
+
+    def may(self, permission: Permission) -> bool:
+        """Whether this caller has a permission."""
+        allowed = ALLOWED[permission]
+        if self.role is not None:
+            return self.role in allowed.roles
+        return allowed.scope in self.scopes or Scope.ADMIN in self.scopes
+
+    def require(self, permission: Permission) -> None:
+        """Refuse who may not: a key with `InsufficientScope`, a member with `NotPermitted`."""
+        if self.role is not None:
+            check_role(self.role, permission)
+        elif not self.may(permission):
+            scope = ALLOWED[permission].scope
             raise InsufficientScope(f"This needs a key with the scope `{scope}`.", scope=str(scope))
+
+    def person(self) -> UUID:
+        """The member who asks. Raises `NeedsMember` for a key."""
+        if self.member_id is None:
+            raise NeedsMember("Sign in with POST /api/v1/sessions: a key is nobody of your team.")
+        return self.member_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +165,19 @@ def well_formed(text: str) -> bool:
     return _SECRET.fullmatch(text) is not None and text.endswith(_check(text[:-CHECK_DIGITS]))
 
 
+def token(kind: Token, entropy: bytes) -> str:
+    """A new secret of a person, `stw_<kind>_<30 random><6 check>`, from 32 random bytes."""
+    number = int.from_bytes(entropy) % len(_ALPHABET) ** RANDOM_DIGITS
+    head = f"{BRAND}_{kind}_{_base62(number, RANDOM_DIGITS)}"
+    return head + _check(head)
+
+
+def is_token(kind: Token, text: str) -> bool:
+    """Whether this could be such a secret. Costs no look-up."""
+    found = _TOKEN.fullmatch(text)
+    return found is not None and found[1] == kind and text.endswith(_check(text[:-CHECK_DIGITS]))
+
+
 def fingerprint(text: str) -> bytes:
     """What is stored of a secret: SHA-256 suffices, since 178 random bits leave nothing to guess."""
     return sha256(text.encode()).digest()
@@ -126,7 +190,7 @@ def hint(text: str) -> str:
 
 def redact(text: str) -> str:
     """The text without anything that looks like a secret of ours."""
-    return _SECRET.sub(REDACTED, text)
+    return _TOKEN.sub(REDACTED, _SECRET.sub(REDACTED, text))
 
 
 def _kind(scopes: frozenset[str]) -> str:

@@ -38,8 +38,10 @@ class Known:
 class Memory:
     """One per process; workspaces are kept apart."""
 
-    def __init__(self, suppression_key: bytes = b"") -> None:
+    def __init__(self, suppression_key: bytes = b"", *, keeps_history: bool = True) -> None:
         self.suppression_key = suppression_key
+        self.keeps_history = keeps_history
+        """Whether what is said of traits is kept line by line."""
         self._known: defaultdict[UUID, Known] = defaultdict(Known)
         self._written = 0  # since everything was last forgotten: never less than what is kept
 

@@ -134,13 +134,25 @@ MISUSED: Final = Verdict(
 )
 SUPPRESSED: Final = Verdict("suppressed", "suppressed", "Its user or account was deleted; nothing of it was stored.")
 
+CUSTOM: Final = "custom."
+"""How the keys of traits begin that are managed in Steward alone."""
+WITHOUT_CUSTOM: Final = Verdict(
+    "accepted",
+    "custom_traits_ignored",
+    "Stored, but for its traits under `custom.`: those are managed in Steward, and edited through PATCH …/traits.",
+)
+
 IGNORED: Final = Verdict("ignored", "ignored", "It says nothing about an account or a user known by an id.")
 
 
 def stamp(at: datetime, value: Any) -> int:
     """A number that orders all writes of one trait: by time, then, so that ties have one winner, by value."""
-    micros = (at - EPOCH) // timedelta(microseconds=1)
-    return micros << 32 | zlib.crc32(orjson.dumps(value, option=orjson.OPT_SORT_KEYS))
+    return tick(at) | zlib.crc32(orjson.dumps(value, option=orjson.OPT_SORT_KEYS))
+
+
+def tick(at: datetime) -> int:
+    """The least stamp of an instant: microseconds since 1970, times 2^32."""
+    return (at - EPOCH) // timedelta(microseconds=1) << 32
 
 
 def as_text(value: Any) -> str | None:

@@ -25,3 +25,10 @@ async def of_organization(
 ) -> Sequence[Mapping[str, Any]]:
     """The accounts that belong to an organization now, in the order they were made."""
     return await accounts.page(db, workspace_id, organization_id=organization_id, after=after, limit=limit)
+
+
+async def held_by(
+    db: Session, workspace_id: UUID, holder: UUID, *, after: UUID | None, limit: int
+) -> Sequence[Mapping[str, Any]]:
+    """The accounts where a member holds any key role, in the order they were made."""
+    return await accounts.page(db, workspace_id, holder=holder, after=after, limit=limit)

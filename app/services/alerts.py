@@ -7,7 +7,7 @@ from uuid import UUID
 
 from app.db import alerts, facts
 from app.db.base import Session
-from app.domain.filters import InvalidFilter, explain, holds, leaves, parse
+from app.domain.filters import InvalidFilter, explain, holds, parse
 from app.domain.indicators import AlertResolved, UnknownAlert, Wanted, record
 
 
@@ -27,7 +27,7 @@ async def show(db: Session, workspace_id: UUID, alert_id: UUID | None, *, now: d
         tree = parse(found["filter"])
     except InvalidFilter:
         return {**found, "currently": [], "holds": False}
-    known = await facts.load(db, workspace_id, [found["account_id"]], [leaf.fact for leaf in leaves(tree)])
+    known = await facts.load(db, workspace_id, [found["account_id"]], facts.needs(tree), now=now)
     seen = known.get(found["account_id"], {"traits": {}})
     return {**found, "currently": record(explain(tree, seen, now)), "holds": holds(tree, seen, now)}
 

@@ -10,6 +10,8 @@ from uuid import UUID
 
 from app.db import (
     accounts,
+    audit,
+    bulk_edits,
     deliveries,
     erasures,
     evaluation,
@@ -251,6 +253,8 @@ async def _refused(db: Session, workspace_id: UUID, subject: Subject, row: Mappi
         inbox=dropped,
         rejected_messages=await rejections.forget(db, workspace_id, subject.external_id),
         import_errors=await erasures.delete_import_errors(db, workspace_id, subject.external_id),
+        audit_entries=await audit.forget(db, workspace_id, subject.external_id),
+        bulk_edits=await bulk_edits.scrub(db, workspace_id, subject.id),
     )
     return Step(+gone, None)
 

@@ -6,9 +6,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from app.db import evaluation, marks, trait_map
-from app.db.base import Session
-from app.services import indicators, ownership
+from app.db import access, evaluation, marks, mrr_changes, record_marks, trait_map, watching
+from app.db.base import Session, unveiled
+from app.domain.fields import Subject
+from app.services import indicators, lifecycle, ownership, segmenting, staffing
 
 SHOWN_FAILURES = 50
 
@@ -32,15 +33,27 @@ async def evaluate(db: Session, workspace_id: UUID, accounts: Sequence[UUID], *,
     Ingestion marks the accounts a user owns. A transaction under way while somebody becomes the owner saw neither the
     new owner, nor did we see what it stores of that user: so a new owner is looked at once more, a little later.
     """
+    async with unveiled(db):
+        return await _evaluate(db, workspace_id, accounts, now=now)
+
+
+async def _evaluate(db: Session, workspace_id: UUID, accounts: Sequence[UUID], *, now: datetime) -> Evaluated:
     existing = await evaluation.lock_facts(db, workspace_id, accounts) if accounts else []
     if not existing:
         return Evaluated()
     rules = await trait_map.rules(db, workspace_id)
+    await record_marks.mark_parents(db, workspace_id, existing)  # before it is forgotten which they were
+    await staffing.settle(db, workspace_id, existing, rules.trait_map, now=now)
     await evaluation.refresh(db, workspace_id, existing, rules.trait_map)
+    await access.refresh(db, workspace_id, existing)
     changed = await ownership.reassign(db, workspace_id, existing, rules, now=now)
     # Each step reads what the steps before it wrote: owner, then status, then segments, then indicators.
+    turning = await lifecycle.apply(db, workspace_id, existing, rules.trait_map, now=now)
+    await mrr_changes.note(db, workspace_id, existing, now=now)  # churned accounts may have kept theirs
+    moving = await segmenting.judge(db, workspace_id, Subject.ACCOUNTS, existing, now)
     judged = await indicators.judge(db, workspace_id, existing, now=now)
-    await evaluation.note(db, workspace_id, existing, earliest(judged.next_check_at), now=now)
+    await evaluation.note(db, workspace_id, existing, earliest(turning, moving, judged.next_check_at), now=now)
+    await watching.tell_users(db, workspace_id, existing)
     return Evaluated(len(existing), changed, judged.fired, judged.resolved)
 
 
@@ -54,6 +67,11 @@ def earliest(*instants: Mapping[UUID, datetime]) -> dict[UUID, datetime]:
 
 
 async def overview(db: Session, workspace_id: UUID) -> Mapping[str, Any]:
-    """How far evaluation lags behind, and which accounts keep failing."""
+    """How far evaluation lags behind, and which accounts, users and organizations keep failing."""
     found = await marks.overview(db, workspace_id)
-    return {**found, "failing": await marks.failing(db, workspace_id, limit=SHOWN_FAILURES)}
+    others = await record_marks.overview(db, workspace_id)
+    return {
+        **found,
+        "failing": await marks.failing(db, workspace_id, limit=SHOWN_FAILURES),
+        "records": {**others, "failing": await record_marks.failing(db, workspace_id, limit=SHOWN_FAILURES)},
+    }

@@ -30,6 +30,7 @@ PREFIXES: Final[Mapping[str, str]] = {
     "assignee_member_id": "mem",
     "indicator_id": "ind",
     "organization_id": "org",
+    "segment_id": "seg",
     "endpoint_id": "whk",
     "event_id": "evt",
 }
@@ -41,7 +42,7 @@ OWN: Final[Mapping[str, str]] = {
     "deliveries": "dlv",
 }
 RENAMED: Final[Mapping[str, str]] = {"type": "event_type", "trait_stamps": "trait_times", "stamp": "at"}
-HIDDEN: Final = frozenset({"workspace_id", "delivery_id"})
+HIDDEN: Final = frozenset({"workspace_id", "delivery_id", "record_id", "subject"})
 AT_ONCE: Final = 500
 
 

@@ -9,6 +9,7 @@ from uuid import UUID
 from app.db import indicators
 from app.db.base import Session
 from app.domain import ids
+from app.domain.fields import Subject
 from app.domain.indicators import (
     MOST_INDICATORS,
     NOBODY,
@@ -20,7 +21,7 @@ from app.domain.indicators import (
     condition,
 )
 from app.domain.reports import understand
-from app.services import members, reports, reprocessing
+from app.services import members, reports, reprocessing, watching
 from app.services.judging import Judged, judge
 from app.services.reports import Count
 
@@ -54,9 +55,9 @@ class Preview:
 async def create(db: Session, workspace_id: UUID, new: Definition, *, now: datetime) -> Mapping[str, Any]:
     """Add an indicator and look at every account.
 
-    Raises `InvalidFilter`, `EmptyFilter`, `UnknownMember`, `MemberDeactivated`, `TooManyIndicators`.
+    Raises `InvalidFilter`, `EmptyFilter`, `NeedsMember`, `UnknownMember`, `MemberDeactivated`, `TooManyIndicators`.
     """
-    condition(new.filter)
+    await _check(db, workspace_id, new.filter)
     await indicators.lock_definitions(db, workspace_id)
     if await indicators.live_count(db, workspace_id) >= MOST_INDICATORS:
         raise TooManyIndicators(f"A workspace has at most {MOST_INDICATORS} indicators: archive one first.")
@@ -88,7 +89,7 @@ async def change(
         raise IndicatorArchived("An archived indicator stays as it is; make a new one.")
     values = dict(wanted)
     if "filter" in values:
-        condition(values["filter"])
+        await _check(db, workspace_id, values["filter"])
     if "assignee" in values:
         values |= await _assignee(db, workspace_id, values["assignee"], values.pop("member", None))
     values = {key: value for key, value in values.items() if known[key] != value}
@@ -98,6 +99,11 @@ async def change(
     judged_anew = not values.keys().isdisjoint(JUDGED_BY)
     started = await reprocessing.start(db, workspace_id, CAUSE, now=now) if judged_anew else None
     return {**await show(db, workspace_id, known["id"]), "reprocessing": started}
+
+
+async def _check(db: Session, workspace_id: UUID, source: Mapping[str, Any]) -> None:
+    """Refuse a filter that is none; have it hear of everything it asks about."""
+    await watching.attend(db, workspace_id, Subject.ACCOUNTS, [condition(source)])
 
 
 async def archive(db: Session, workspace_id: UUID, indicator_id: UUID | None, *, now: datetime) -> None:

@@ -1,7 +1,7 @@
 """Taking in what senders tell: once per message id, the same state whatever the order."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import blake2b
 from uuid import UUID
@@ -12,7 +12,20 @@ from app.db.ingest import Receipts
 from app.domain.folding import Fold, fold
 from app.domain.homes import bring_home, homeless
 from app.domain.memory import Memory
-from app.domain.messages import ACCEPTED, DUPLICATE, MISUSED, SUPPRESSED, Envelope, Message, Verdict
+from app.domain.messages import (
+    ACCEPTED,
+    CUSTOM,
+    DUPLICATE,
+    MISUSED,
+    SUPPRESSED,
+    WITHOUT_CUSTOM,
+    AccountMessage,
+    Envelope,
+    Message,
+    OrganizationMessage,
+    UserMessage,
+    Verdict,
+)
 from app.domain.suppression import disguise, named_in, owner_named, without_owner
 from app.services import organizations
 
@@ -71,6 +84,31 @@ async def _drop_owners(
     return [without_owner(m, owner_trait) if owner_named(m, owner_trait) in away else m for m in messages]
 
 
+def _strangers(message: Message) -> bool:
+    """Whether a message sets traits that are managed in Steward alone."""
+    if not isinstance(message, AccountMessage | UserMessage | OrganizationMessage):
+        return False
+    return any(key.startswith(CUSTOM) for key in message.traits)
+
+
+def _without_custom(message: Message) -> Message:
+    if not isinstance(message, AccountMessage | UserMessage | OrganizationMessage) or not _strangers(message):
+        return message
+    return replace(message, traits={key: value for key, value in message.traits.items() if not key.startswith(CUSTOM)})
+
+
+def _fresh(envelopes: Sequence[Envelope], verdicts: Sequence[Verdict]) -> tuple[list[Verdict], list[Message]]:
+    """The messages to store, without traits that are managed in Steward alone; whoever sent such is told."""
+    told = list(verdicts)
+    fresh = [m for e, verdict in zip(envelopes, verdicts, strict=True) if verdict is ACCEPTED for m in e.messages]
+    if not any(map(_strangers, fresh)):
+        return told, fresh
+    for n, envelope in enumerate(envelopes):
+        if told[n] is ACCEPTED and any(map(_strangers, envelope.messages)):
+            told[n] = WITHOUT_CUSTOM
+    return told, [_without_custom(m) for m in fresh]
+
+
 async def record(
     db: Session, workspace_id: UUID, envelopes: Sequence[Envelope], memory: Memory, *, now: datetime
 ) -> Recorded:
@@ -88,12 +126,13 @@ async def record(
     verdicts = _judge(envelopes, hashes, receipts)
     if receipts.erasures:
         verdicts = await _drop_suppressed(db, workspace_id, envelopes, verdicts, memory.suppression_key)
-    fresh = [m for e, verdict in zip(envelopes, verdicts, strict=True) if verdict is ACCEPTED for m in e.messages]
+    verdicts, fresh = _fresh(envelopes, verdicts)
     if receipts.erasures:
         fresh = await _drop_owners(db, workspace_id, fresh, receipts.owner_trait, memory.suppression_key)
     if asking := homeless(fresh):
         fresh = bring_home(fresh, await ingest.homes(db, workspace_id, asking))
     batch = fold(fresh, owner_trait=receipts.owner_trait, erasures=receipts.erasures)
+    batch.keeps_history = memory.keeps_history
     memory.reduce(workspace_id, batch)
     if batch.accounts or batch.users:
         await ingest.apply(db, workspace_id, batch, now)

@@ -14,7 +14,7 @@ from app.db.base import Session
 from app.domain import ids
 from app.domain.deliveries import Announcement
 from app.domain.fields import Subject, find
-from app.domain.filters import InvalidFilter, Tree, explain, leaves, parse
+from app.domain.filters import InvalidFilter, Tree, explain, parse
 from app.domain.indicators import (
     WITHDRAWN,
     Assignee,
@@ -79,7 +79,7 @@ def _tree(source: bytes) -> Tree | None:
 
 
 async def _apply(db: Session, workspace_id: UUID, changes: Changes, now: datetime) -> int:
-    known = await _facts(db, workspace_id, changes)
+    known = await _facts(db, workspace_id, changes, now)
     opened = [_opening(account_id, one, known.get(account_id, NOTHING_KNOWN), now) for account_id, one in changes.fire]
     rows = [row for _, row in opened]
     made = await alerts.insert_new(db, workspace_id, rows)
@@ -91,11 +91,14 @@ async def _apply(db: Session, workspace_id: UUID, changes: Changes, now: datetim
     return len(made)
 
 
-async def _facts(db: Session, workspace_id: UUID, changes: Changes) -> Mapping[UUID, Mapping[str, Any]]:
+async def _facts(
+    db: Session, workspace_id: UUID, changes: Changes, now: datetime
+) -> Mapping[UUID, Mapping[str, Any]]:
     moved: list[tuple[UUID, Indicator | None]] = [*changes.fire]
     moved += [(alert.account_id, one) for alert, one in changes.resolve]
-    wanted = [leaf.fact for _, one in moved if one is not None for leaf in leaves(one.tree)]
-    return await facts.load(db, workspace_id, sorted({account_id for account_id, _ in moved}), [*wanted, *ROLES])
+    wanted = [need for _, one in moved if one is not None for need in facts.needs(one.tree)]
+    accounts = sorted({account_id for account_id, _ in moved})
+    return await facts.load(db, workspace_id, accounts, [*wanted, *ROLES], now=now)
 
 
 def _opening(

@@ -11,8 +11,9 @@ from app.db import keys
 from app.db.base import Session
 from app.domain import keys as rules
 from app.domain.ids import new_id
-from app.domain.keys import Caller, Environment, ExpiryInThePast, Grant, KeyRevoked, Scope, UnknownKey
+from app.domain.keys import Caller, Environment, ExpiryInThePast, Grant, KeyRevoked, UnknownKey
 from app.domain.models import ApiKey
+from app.domain.team import Scope
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -17,8 +17,12 @@ class Rows(Protocol):
 
     async def id_of(self, db: Session, workspace_id: UUID, *, by_id: UUID | None, external_id: str) -> UUID | None: ...
     async def profile(self, db: Session, workspace_id: UUID, id_: UUID, /) -> Row | None: ...
-    async def page(self, db: Session, workspace_id: UUID, *, after: UUID | None, limit: int) -> Sequence[Row]: ...
-    async def by_external_id(self, db: Session, workspace_id: UUID, external_id: str) -> Sequence[Row]: ...
+    async def page(
+        self, db: Session, workspace_id: UUID, *, after: UUID | None, limit: int, holder: UUID | None
+    ) -> Sequence[Row]: ...
+    async def by_external_id(
+        self, db: Session, workspace_id: UUID, external_id: str, *, holder: UUID | None
+    ) -> Sequence[Row]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +48,19 @@ class Directory:
         return found
 
     async def page(
-        self, db: Session, workspace_id: UUID, *, external_id: str | None, after: UUID | None, limit: int
+        self,
+        db: Session,
+        workspace_id: UUID,
+        *,
+        external_id: str | None,
+        after: UUID | None,
+        limit: int,
+        holder: UUID | None = None,
     ) -> Sequence[Row]:
-        """A page of all, or just the one its sender calls `external_id`."""
+        """A page of all, or just the one its sender calls `external_id`.
+
+        With a holder, only what belongs to accounts where this member holds a key role.
+        """
         if external_id is not None:
-            return await self.rows.by_external_id(db, workspace_id, external_id)
-        return await self.rows.page(db, workspace_id, after=after, limit=limit)
+            return await self.rows.by_external_id(db, workspace_id, external_id, holder=holder)
+        return await self.rows.page(db, workspace_id, after=after, limit=limit, holder=holder)

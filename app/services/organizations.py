@@ -28,6 +28,7 @@ async def apply(db: Session, workspace_id: UUID, batch: Fold, now: datetime) -> 
     told = relations.fold(batch.relations)
     found: dict[str, str] = {}
     if told.organizations or told.parents:
-        found = await organizations.apply(db, workspace_id, told, batch.account_ids, batch.user_ids, now)
+        source = batch.source if batch.keeps_history else None
+        found = await organizations.apply(db, workspace_id, told, batch.account_ids, batch.user_ids, now, source=source)
     if told.instances:
         await custom_objects.apply(db, workspace_id, told.instances, batch.account_ids, found, now)

@@ -20,6 +20,11 @@ _USERS = Directory("usr", users, lambda: UnknownUser("No user has this id or ext
 find, show, page = _USERS.find, _USERS.show, _USERS.page
 
 
+async def exists(db: Session, workspace_id: UUID, external_id: str) -> bool:
+    """Whether somebody is called this by who sends them."""
+    return await users.id_of(db, workspace_id, by_id=None, external_id=external_id) is not None
+
+
 async def of_account(
     db: Session, workspace_id: UUID, account_id: UUID, *, after: UUID | None, limit: int
 ) -> Sequence[Mapping[str, Any]]:

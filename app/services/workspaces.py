@@ -14,6 +14,7 @@ from app.services import reprocessing
 Policy = Literal["none", "first_user"]
 Retention = int | Literal["unchanged"] | None
 """Days; None: without a limit of the workspace's own."""
+Seats = int | Literal["unchanged"] | None
 
 
 class UnknownWorkspace(NotFound):
@@ -36,6 +37,7 @@ class Changes:
     owner_default_policy: Policy | None = None
     conversation_tracking: bool | None = None
     event_retention_days: Retention = "unchanged"
+    seats: Seats = "unchanged"
 
 
 async def create(db: Session, workspace_id: UUID, *, slug: str, name: str) -> Workspace:
@@ -66,6 +68,8 @@ async def change(db: Session, workspace_id: UUID, changes: Changes, *, now: date
         tracking = changes.conversation_tracking
     if changes.event_retention_days != "unchanged":
         workspace.event_retention_days = changes.event_retention_days
+    if changes.seats != "unchanged":
+        workspace.seats = changes.seats
     if policy != workspace.owner_default_policy:
         workspace.owner_default_policy = policy
         await reprocessing.start(db, workspace_id, "owner_policy", now=now)

@@ -81,7 +81,8 @@ class _Stretch:
 
     def __init__(self, rt: Runtime, workspace_id: UUID, import_id: UUID) -> None:
         self._rt, self._workspace_id, self._import_id = rt, workspace_id, import_id
-        self._memory = Memory(suppression.key(rt.settings.secret_key.get_secret_value()))
+        key = suppression.key(rt.settings.secret_key.get_secret_value())
+        self._memory = Memory(key, keeps_history=rt.settings.trait_history_days > 0)
         self._most = SLICE_ROWS
         self._at, self._data = 0, b""
 

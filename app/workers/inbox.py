@@ -29,7 +29,7 @@ class Applier:
         self._group = group
         chosen = rt.settings
         suppression_key = suppression.key(chosen.secret_key.get_secret_value())
-        self._memory = Memory(suppression_key)
+        self._memory = Memory(suppression_key, keeps_history=chosen.trait_history_days > 0)
         kept = rejections.Bounds.of(chosen.rejected_days, chosen.rejected_rows, chosen.rejected_bytes)
         self._rules = inbox.Rules(rejected=kept, suppression_key=suppression_key)
 

@@ -1,11 +1,13 @@
-"""Carries a reprocessing through a workspace, one slice of accounts per job."""
+"""Carries a reprocessing through a workspace, one slice of records per job."""
 
 import logging
 from datetime import datetime
+from uuid import UUID
 
 from app.db.base import Session, is_away, is_held
+from app.domain.fields import Subject
 from app.domain.jobs import Lease, Reprocess
-from app.services import reprocessing
+from app.services import records, reprocessing
 from app.services.evaluation import evaluate
 from app.workers.faults import fault
 from app.workers.runtime import Runtime, handles
@@ -18,6 +20,14 @@ async def _go_on(db: Session, job: Reprocess, lease: Lease, now: datetime) -> No
     await reprocessing.leave_slice(db, lease.workspace_id, job.reprocessing_id, now=now)
 
 
+async def _evaluate(db: Session, workspace_id: UUID, part: reprocessing.Slice, now: datetime) -> int:
+    """Evaluate the records of a slice; how many accounts have another owner by it."""
+    if part.subject is Subject.ACCOUNTS:
+        return (await evaluate(db, workspace_id, part.records, now=now)).owners_changed
+    await records.evaluate(db, workspace_id, part.subject, part.records, now=now)
+    return 0
+
+
 @handles(Reprocess, timeout=60, bury=_go_on)
 async def reprocess(job: Reprocess, rt: Runtime, lease: Lease) -> None:
     """Evaluate the next slice, count it and promise the one after it, all in one transaction."""
@@ -27,9 +37,9 @@ async def reprocess(job: Reprocess, rt: Runtime, lease: Lease) -> None:
             part = await reprocessing.open_slice(db, lease.workspace_id, job.reprocessing_id)
             if part is None:
                 return
-            found = await evaluate(db, lease.workspace_id, part.accounts, now=now)
+            owners_changed = await _evaluate(db, lease.workspace_id, part, now)
             fault("reprocessing.slice")
-            await reprocessing.close_slice(db, lease.workspace_id, part, found.owners_changed, now=now)
+            await reprocessing.close_slice(db, lease.workspace_id, part, owners_changed, now=now)
     except Exception as error:
         if is_away(error) or is_held(error):
             raise

@@ -11,7 +11,7 @@ from uuid import UUID
 from app.db import jobs
 from app.domain.errors import Unavailable
 from app.domain.jobs import Fenced, Lease
-from app.workers import deliveries, erasures, evaluation, imports, owners
+from app.workers import bulk_edits, deliveries, erasures, evaluation, imports, owners, records
 from app.workers.crew import LEASE_SECONDS, Crew
 from app.workers.inbox import Applier
 from app.workers.runtime import HANDLERS, Runtime
@@ -19,7 +19,7 @@ from app.workers.schedule import Timetable
 
 log = logging.getLogger(__name__)
 
-REGISTERED: Final = (deliveries, erasures, imports, owners)
+REGISTERED: Final = (bulk_edits, deliveries, erasures, imports, owners)
 """The modules whose handlers exist because they are imported here."""
 
 TICK_SECONDS: Final = 1.0
@@ -34,6 +34,7 @@ async def pump_once(rt: Runtime, *, only_workspace: UUID | None = None) -> int:
     done = await sweep(rt, only_workspace=only_workspace)
     done += await Applier(rt).drain(only_workspace=only_workspace)
     done += await evaluation.drain(rt, only_workspace=only_workspace)
+    done += await records.drain(rt, only_workspace=only_workspace)
     return done + await Crew(rt).drain(only_workspace=only_workspace)
 
 
@@ -125,6 +126,7 @@ class Pump:
 
     async def _evaluate(self) -> float:
         done = await evaluation.drain(self._rt, only_workspace=self._only)
+        done += await records.drain(self._rt, only_workspace=self._only)  # what follows for their organizations
         if done:
             self._look["work"].set()  # what changed may have been announced
         return 0.0 if done else self._tick

@@ -10,7 +10,7 @@ import time
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
-from app.db import maintenance, retention
+from app.db import maintenance, retention, trait_history
 from app.db.base import DatabaseUnavailable
 from app.workers.runtime import Runtime
 
@@ -20,6 +20,7 @@ PACE: Final = timedelta(seconds=50)
 """A round less than a minute apart, so that no minute of the day is left out (see `forget_receipts`)."""
 SECONDS_A_ROUND: Final = 2.0
 EVENTS_AT_ONCE: Final = 5_000
+HISTORY_PAGES: Final = 20
 MINUTES_A_DAY: Final = 24 * 60
 LOCK_MS: Final = 250
 TRIES: Final = 3
@@ -97,3 +98,30 @@ async def sweep_receipts(rt: Runtime, *, minute: int, minutes: int) -> int:
             return 0
         cutoff = rt.now() - timedelta(days=rt.settings.receipt_days)
         return await retention.forget_receipts(db, first=first, beyond=beyond, cutoff=cutoff)
+
+
+async def thin_trait_history(rt: Runtime) -> None:
+    """Shorten the history of traits: each minute of the day looks through its own part of the table."""
+    now = rt.now()
+    await sweep_trait_history(rt, minute=now.hour * 60 + now.minute, minutes=MINUTES_A_DAY)
+
+
+async def sweep_trait_history(rt: Runtime, *, minute: int, minutes: int) -> int:
+    """Look through one of so many equal parts of the history, a few pages at a time; how many lines became shorter.
+
+    Where none is kept, what was kept before goes.
+    """
+    days = rt.settings.trait_history_days
+    oldest = rt.now() - timedelta(days=days) if days else None
+    async with rt.database.pump_transaction() as db:
+        pages = await trait_history.pages(db)
+    first, beyond = pages * minute // minutes, pages * (minute + 1) // minutes
+    done, until = 0, time.monotonic() + SECONDS_A_ROUND
+    while first < beyond and time.monotonic() < until:
+        async with rt.database.pump_transaction() as db:
+            if not await maintenance.take_turn(db, "thin_trait_history"):
+                return done
+            next_ = min(first + HISTORY_PAGES, beyond)
+            done += await trait_history.thin(db, first=first, beyond=next_, oldest=oldest, now=rt.now())
+        first = next_
+    return done

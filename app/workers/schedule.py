@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from app.db import jobs, maintenance
+from app.db import account_changes, hot_facts, jobs, maintenance
 from app.domain.rejections import Bounds
-from app.services import rejections
+from app.services import audit, rejections
 from app.workers import retention
 from app.workers.runtime import Runtime
 
@@ -58,6 +58,17 @@ async def purge_rejected_messages(rt: Runtime) -> None:
             await rejections.purge(db, workspace_id, bounds=bounds, now=rt.now())
 
 
+async def purge_audit(rt: Runtime) -> None:
+    """Delete old lines of the audit log and old answers to writes, a transaction per workspace."""
+    async with rt.database.pump_transaction() as db:
+        if not await maintenance.take_turn(db, "purge_audit"):
+            return
+        workspaces = await audit.workspaces(db)
+    for workspace_id in workspaces:
+        async with rt.transaction(workspace_id) as db:
+            await audit.purge(db, workspace_id, days=rt.settings.audit_days, now=rt.now())
+
+
 async def analyse_young_tables(rt: Runtime) -> None:
     """Statistics for tables that just got their first rows."""
     async with rt.database.open_transaction() as db:
@@ -65,14 +76,35 @@ async def analyse_young_tables(rt: Runtime) -> None:
             await maintenance.analyse_young_tables(db)
 
 
+async def trim_account_changes(rt: Runtime) -> None:
+    """Delete what the log of written accounts said an hour ago: copies in memory have caught up since."""
+    more = True
+    while more:
+        async with rt.database.pump_transaction() as db:
+            if not await maintenance.take_turn(db, "trim_account_changes"):
+                return
+            more = await account_changes.trim(db)
+
+
+async def forget_cold_facts(rt: Runtime) -> None:
+    """Forget which traits were hot when nobody asked for them in thirty days."""
+    async with rt.database.pump_transaction() as db:
+        if await maintenance.take_turn(db, "forget_cold_facts"):
+            await hot_facts.forget(db)
+
+
 RECURRING: Final = (
     Recurring("analyse_young_tables", timedelta(seconds=5), analyse_young_tables),
+    Recurring("trim_account_changes", timedelta(minutes=10), trim_account_changes),
+    Recurring("forget_cold_facts", timedelta(hours=6), forget_cold_facts),
     Recurring("purge_finished_jobs", timedelta(minutes=10), purge_finished_jobs),
     Recurring("purge_rejected_messages", timedelta(hours=1), purge_rejected_messages),
+    Recurring("purge_audit", timedelta(hours=1), purge_audit),
     Recurring("ensure_event_partitions", timedelta(hours=6), ensure_event_partitions),
     Recurring("drop_old_months", timedelta(hours=1), retention.drop_old_months),
     Recurring("delete_old_events", retention.PACE, retention.delete_old_events),
     Recurring("forget_receipts", retention.PACE, retention.forget_receipts),
+    Recurring("thin_trait_history", retention.PACE, retention.thin_trait_history),
 )
 
 

@@ -128,12 +128,18 @@ def upgrade() -> None:
         made("due_at"),
         plain("attempts", sa.Integer(), "0"),
         sa.Column("last_error", sa.Text(), nullable=True),
-        sa.CheckConstraint("subject in ('users', 'organizations')", name="ck_dirty_records_subject"),
+        sa.CheckConstraint("subject in ('users', 'organizations')", name=op.f("ck_dirty_records_subject")),
         sa.ForeignKeyConstraint(
             ["workspace_id"], ["workspaces.id"], name="fk_dirty_records_workspace_id_workspaces", ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("workspace_id", "id", name="pk_dirty_records"),
         postgresql_with=OFTEN,
+    )
+    op.create_index(
+        "ix_dirty_records_failing",
+        "dirty_records",
+        ["workspace_id", "record_id"],
+        postgresql_where=sa.text("attempts > 0"),
     )
     wall("dirty_records", pump=True)
     op.create_table(

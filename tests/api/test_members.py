@@ -113,7 +113,7 @@ async def test_unknown_things_are_not_found(client, acme, dana):
 
     assert (nobody.status_code, nobody.json()["code"]) == (404, "unknown_member")
     assert (nowhere.status_code, nowhere.json()["code"]) == (404, "unknown_account")
-    assert no_role.status_code == 422
+    assert (no_role.status_code, no_role.json()["code"]) == (404, "unknown_role")
 
 
 async def test_members_of_another_workspace_are_unknown(make_client, other_workspace, dana):

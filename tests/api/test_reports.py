@@ -156,6 +156,8 @@ async def test_a_cursor_opens_only_its_own_report(ten, report, client, make_clie
         ({"filter": []}, "invalid_request", "#/filter"),
         ({"limit": 0}, "invalid_request", "#/limit"),
         ({"limit": 201}, "invalid_request", "#/limit"),
+        ({"asOf": "0001-01-01T00:00:00Z"}, "invalid_report", "#/asOf"),
+        ({"updatedAfter": "9999-12-31T23:59:59.999999Z"}, "invalid_report", "#/updatedAfter"),
         ({"columns": ["id"] * 51}, "invalid_request", "#/columns"),
         ({"sort": [{"field": "mrr", "direction": "up"}]}, "invalid_request", "#/sort/0/direction"),
         ({"unknown": 1}, "unknown_field", "#/unknown"),
@@ -227,3 +229,122 @@ async def test_numbers_keep_their_kind(tell, report):
         ("vast", int("9" * 30)),
         ("none", None),
     ]
+
+
+async def test_what_changed_is_followed_without_gaps(tell, report, clock):
+    for ix in range(5):
+        clock.at = T0 + timedelta(hours=ix)
+        await tell({"type": "account", "accountId": f"a{ix}", "traits": {"n": ix}})
+    since = T0 + timedelta(hours=1, minutes=30)
+
+    first = await report(updatedAfter=wire(since), columns=["updatedAt"], limit=2)
+    clock.at = T0 + timedelta(hours=9)
+    await tell({"type": "account", "accountId": "a2", "traits": {"n": 9}})
+    rest = await report(updatedAfter=wire(since), columns=["updatedAt"], limit=2, cursor=first["nextCursor"])
+
+    assert [row["externalId"] for row in first["data"]] == ["a2", "a3"]
+    assert [row["externalId"] for row in rest["data"]] == ["a4", "a2"], "what changed meanwhile is met again"
+    assert first["syncFrom"] == rest["syncFrom"] == wire(T0 + timedelta(hours=4) - timedelta(minutes=5))
+    assert (await report(updatedAfter=wire(clock.at)))["data"] == []
+    assert (await report())["syncFrom"] is None
+
+
+@pytest.mark.parametrize("subject", ["users", "organizations"])
+async def test_users_and_organizations_are_reported_alike(client, tell, subject):
+    await tell(
+        *(
+            {"type": "user", "userId": f"u{ix}", "organizationId": f"o{ix}", "traits": {"name": f"N{ix}", "n": ix}}
+            for ix in range(3)
+        )
+    )
+    body = {"columns": ["externalId", "status", "traits.n"], "sort": [{"field": "createdAt", "direction": "desc"}]}
+
+    answer = await client.post(f"/api/v1/reports/{subject}", json={**body, "limit": 2, "count": True})
+    second = await client.post(
+        f"/api/v1/reports/{subject}", json={**body, "cursor": answer.json()["nextCursor"], "limit": 2}
+    )
+
+    assert answer.status_code == 200, answer.text
+    letter, prefix = subject[0], {"users": "usr_", "organizations": "org_"}[subject]
+    rows = answer.json()["data"] + second.json()["data"]
+    assert [row["externalId"] for row in rows] == [f"{letter}2", f"{letter}1", f"{letter}0"]
+    assert all(row["id"].startswith(prefix) for row in rows)
+    assert (answer.json()["count"], rows[0]["status"]) == (3, "active" if subject == "users" else "subscribed")
+
+
+async def test_there_are_no_reports_on_anything_else(client):
+    for path, body in (("planets", {}), ("planets/summary", {}), ("planets/export", {})):
+        answer = await client.post(f"/api/v1/reports/{path}", json=body)
+        assert (answer.status_code, answer.json()["code"]) == (404, "unknown_report")
+
+
+async def test_a_key_has_no_accounts_of_its_own(client):
+    answer = await client.post(PATH, json={"scope": "mine"})
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "needs_member")
+
+
+@pytest.fixture
+def query(client):
+    async def get(subject="accounts", **params):
+        answer = await client.get(f"/api/v1/reports/{subject}", params=params)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    return get
+
+
+async def test_a_report_fits_into_an_address(ten, query, report):
+    body = {
+        "columns": ["name", "mrr", "traits.mrr"],
+        "filter": {"field": "mrr", "op": "atLeast", "value": 1},
+        "sort": [
+            {"field": "traits.mrr", "direction": "desc", "type": "number"},
+            {"field": "externalId", "direction": "asc"},
+        ],
+        "limit": 3,
+        "count": True,
+    }
+    params = {
+        "columns": "name, mrr,traits.mrr",
+        "filter": "mrr >= 1",
+        "sort": "-traits.mrr:number,externalId",
+        "limit": 3,
+        "count": "true",
+    }
+    asked, written = await report(**body), await query(**params)
+
+    assert written == asked
+    assert [row["mrr"] for row in written["data"]] == [3, 2, 2]
+    rest = await report(**body, cursor=written["nextCursor"])
+    assert rest == await query(**params, cursor=asked["nextCursor"]), "one cursor opens both"
+
+
+async def test_a_path_with_a_comma_stands_in_quotation_marks(tell, query):
+    await tell({"type": "account", "accountId": "a", "traits": {"x,y": 1}})
+
+    found = await query(columns='"traits.x,y",name')
+
+    assert found["data"][0]["traits.x,y"] == 1
+
+
+@pytest.mark.parametrize(
+    ("params", "code"),
+    [
+        ({"filter": "mrr >"}, "invalid_filter"),
+        ({"filter": "nope = 1"}, "invalid_filter"),
+        ({"columns": "nope"}, "invalid_report"),
+        ({"columns": '"nope'}, "invalid_report"),
+        ({"sort": "-nope"}, "invalid_report"),
+        ({"sort": "mrr:text"}, "invalid_report"),
+        ({"sort": "a,b,c,d"}, "invalid_request"),
+        ({"scope": "ours"}, "invalid_request"),
+        ({"asOf": "yesterday"}, "invalid_request"),
+        ({"view": "acme"}, "invalid_request"),
+        ({"limit": "0"}, "invalid_request"),
+    ],
+)
+async def test_what_an_address_cannot_ask_is_refused(client, params, code):
+    answer = await client.get(PATH, params=params)
+
+    assert (answer.status_code, answer.json()["code"]) == (422, code), answer.text

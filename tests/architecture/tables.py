@@ -9,6 +9,7 @@ import app
 from app.api.problems import status_of
 from app.domain import jobs, messages
 from app.domain.errors import DomainError
+from app.domain.team import ALLOWED, MemberRole
 from app.intake import reading
 from app.settings import Settings
 
@@ -60,6 +61,19 @@ def jobs_table():
     return "\n".join(lines)
 
 
+def permissions_table():
+    """One row per permission: who has it."""
+    roles = list(MemberRole)
+    lines = [
+        f"| To | Permission | {' | '.join(f'`{role}`' for role in roles)} | Keys with |",
+        "|---|---|" + ":-:|" * 4 + "---|",
+    ]
+    for permission, allowed in ALLOWED.items():
+        marks = " | ".join("✓" if role in allowed.roles else "–" for role in roles)
+        lines.append(f"| {allowed.what} | `{permission}` | {marks} | `{allowed.scope}` |")
+    return "\n".join(lines)
+
+
 def statuses():
     """The HTTP statuses each refusal is answered with: one, unless two kinds share a code."""
     import_everything()
@@ -86,7 +100,11 @@ def message_codes():
     return raised | set(reading.CODES.values()) | {messages.DUPLICATE.code, messages.MISUSED.code}
 
 
-DOCUMENTS = {ROOT / "docs" / "settings.md": settings_table, ROOT / "docs" / "jobs.md": jobs_table}
+DOCUMENTS = {
+    ROOT / "docs" / "team.md": permissions_table,
+    ROOT / "docs" / "settings.md": settings_table,
+    ROOT / "docs" / "jobs.md": jobs_table,
+}
 
 
 def between(text):

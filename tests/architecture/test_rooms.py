@@ -19,6 +19,7 @@ ENVIRONMENT_READ_BY = {
 TRANSACTIONS_OPENED_BY = {
     "app/db/base.py": "the one way into a transaction",
     "app/db/condition.py": "looks at a database from outside, before it has a schema",
+    "app/db/replica/store.py": "DuckDB's own transactions, in the memory of this process",
     "app/db/schema.py": "asks as the owner which migration the database is at, for readiness",
 }
 ENDS = {"begin", "close", "commit", "invalidate", "rollback"}
@@ -36,6 +37,11 @@ WAITS = {"sleep", "outbound", "to_thread", "open_connection", "read_text", "writ
 # What a query may take in the workspace's place, because it names the workspace itself.
 CARRIERS = {"ApiKey", "Caller", "Lease"}
 UNSCOPED = {
+    "app/db/base.py:unveiled": "sees more of the same workspace, and no other one",
+    "app/db/account_changes.py:trim": "housekeeping of the whole log",
+    "app/db/audit.py:workspaces": "housekeeping of every workspace's log",
+    "app/db/hot_facts.py:forget": "housekeeping of all workspaces",
+    "app/db/record_marks.py:workspaces_with_work": "the pump asks whose users and organizations are due",
     "app/db/inbox.py:depth_of_all": "metrics count what waits in every inbox",
     "app/db/inbox.py:workspaces_with_work": "the pump asks whose messages are due",
     "app/db/jobs/claim.py:claim": "the pump works for every workspace; the claim names those it takes from",
@@ -46,6 +52,7 @@ UNSCOPED = {
     "app/db/jobs/upkeep.py:depths": "metrics count the whole queue",
     "app/db/jobs/upkeep.py:purge": "housekeeping of the whole queue",
     "app/db/keys.py:grant_of": "finds the workspace behind a key",
+    "app/db/lookups.py:whose": "finds the workspace behind a session, an invitation or an address",
     "app/db/maintenance.py:analyse_young_tables": "tables, not rows",
     "app/db/maintenance.py:ensure_event_partitions": "tables, not rows",
     "app/db/maintenance.py:take_turn": "a lock, not rows",
@@ -56,6 +63,8 @@ UNSCOPED = {
     "app/db/retention.py:limited_workspaces": "housekeeping asks which workspaces limit what they keep",
     "app/db/retention.py:receipt_pages": "pages, not rows",
     "app/db/retention.py:trim_default": "the installation's limit, for every workspace",
+    "app/db/trait_history.py:pages": "pages, not rows",
+    "app/db/trait_history.py:thin": "housekeeping of the history of all workspaces",
     "app/db/workspaces.py:id_by_slug": "the command line knows a workspace by its short name",
 }
 

@@ -21,6 +21,7 @@ from app.domain.models.base import NAMING
 GLOBAL = {
     "workspaces": "is the workspace",
     "key_secrets": "finds the workspace behind a key, before it is known",
+    "member_lookups": "finds the workspace behind a session, an invitation or an address, before it is known",
 }
 NOT_LED_BY_WORKSPACE = {
     "ix_jobs_ready": "the pump claims a lane's due work, workspace by workspace",

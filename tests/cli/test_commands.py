@@ -23,6 +23,17 @@ def test_a_key_is_printed_alone_and_its_workspace_is_made_only_when_asked(place)
     assert again.stdout.startswith("stw_live_key_")
 
 
+def test_an_invitation_is_printed_alone_for_a_workspace_that_exists(place):
+    words = ("members", "invite", "--workspace", "acme", "--email", "dana@example.com")
+    missing = steward(place, *words)
+    steward(place, "keys", "create", "--workspace", "acme", "--scope", "admin", "--create-workspace")
+    made = steward(place, *words)
+
+    assert (missing.returncode, missing.stdout) == (2, "")
+    assert made.stdout.startswith("stw_inv_"), made.stderr
+    assert made.stdout.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [

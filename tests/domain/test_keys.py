@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.ids import new_id
-from app.domain.keys import Caller, InsufficientScope, Scope, fingerprint, hint, secret, well_formed
+from app.domain.keys import Caller, InsufficientScope, fingerprint, hint, secret, well_formed
+from app.domain.team import Permission
 
 ENTROPY = st.binary(min_size=32, max_size=32)
 
@@ -68,12 +69,12 @@ def test_fingerprints_tell_secrets_apart(one, other):
 @pytest.mark.parametrize(
     ("has", "needs", "may"),
     [
-        ({"admin"}, Scope.READ, True),
-        ({"admin"}, Scope.INGEST, True),
-        ({"read"}, Scope.READ, True),
-        ({"read"}, Scope.ADMIN, False),
-        ({"ingest"}, Scope.READ, False),
-        (set(), Scope.INGEST, False),
+        ({"admin"}, Permission.VIEW_DATA, True),
+        ({"admin"}, Permission.INGEST, True),
+        ({"read"}, Permission.VIEW_DATA, True),
+        ({"read"}, Permission.MANAGE_TEAM, False),
+        ({"ingest"}, Permission.VIEW_DATA, False),
+        (set(), Permission.INGEST, False),
     ],
 )
 def test_what_a_key_may_do(has, needs, may):

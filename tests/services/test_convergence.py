@@ -80,7 +80,8 @@ STATE = {
     "links": """select a.external_id, u.external_id, m.linked, m.changed_at, m.first_linked_at
         from memberships m join accounts a on a.id = m.account_id join users u on u.id = m.user_id""",
     "owners": """select a.external_id, f.owner_external_id, f.owner_state, f.owner_source, f.owner_pending, f.status,
-        f.mrr, f.users, f.events, f.owner_sessions, f.organization_external_id
+        f.mrr, f.users, f.events, f.owner_sessions, f.organization_external_id, f.joined_at, f.renews_at,
+        f.trial_ends_at
         from account_facts f join accounts a on a.id = f.account_id""",
     "events": """select e.name, e.occurred_at, o.external_id, count(*)
         from events e left join organizations o on o.id = e.organization_id group by 1, 2, 3""",
@@ -89,6 +90,9 @@ STATE = {
         join accounts a on a.id = p.account_id left join organizations o on o.id = p.organization_id""",
     "affiliations": """select o.external_id, u.external_id, f.first_linked_at from affiliations f
         join organizations o on o.id = f.organization_id join users u on u.id = f.user_id""",
+    "trait history": """select h.subject, coalesce(a.external_id, u.external_id, o.external_id), h.stamp, h.source,
+        h.patch from trait_history h left join accounts a on a.id = h.record_id left join users u on u.id = h.record_id
+        left join organizations o on o.id = h.record_id""",
     "instances": """select i.custom_object, i.external_id, i.name, a.external_id, o.external_id, i.traits
         from custom_instances i left join accounts a on a.id = i.account_id
         left join organizations o on o.id = i.organization_id""",

@@ -189,7 +189,12 @@ async def test_a_poisonous_account_is_set_aside_and_shown(mapped, send, turn, qu
     await query("update dirty_accounts set due_at = now()")
     await turn()
     assert (await owners(query))["account-7"] == "user-1"
-    assert (await client.get("/api/v1/evaluation")).json() == {"pending": 0, "oldestSeconds": 0, "failing": []}
+    assert (await client.get("/api/v1/evaluation")).json() == {
+        "pending": 0,
+        "oldestSeconds": 0,
+        "failing": [],
+        "records": {"pending": 0, "oldestSeconds": 0, "failing": []},
+    }
 
 
 async def test_each_failure_makes_the_wait_longer(mapped, send, turn, query, monkeypatch):

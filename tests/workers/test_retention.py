@@ -1,6 +1,7 @@
 """What is old is forgotten: by month, by workspace, and receipts; and nothing else is."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -135,3 +136,31 @@ async def test_receipts_are_forgotten_when_they_are_too_old(own):
     for one in workspaces:
         async with own.database.transaction(one) as db:
             assert await db.scalar(text("select count(*) from message_receipts")) == 30
+
+
+async def test_the_history_of_traits_is_thinned_part_by_part_and_goes_where_none_is_kept(own, settings):
+    workspace = await open_workspace(own.database)
+    async with own.database.transaction(workspace) as db:
+        await db.execute(
+            text(
+                "insert into trait_history (workspace_id, record_id, stamp, received_at, subject, source, patch) "
+                "select :w, md5((n % 7)::text)::uuid, n::numeric * 4294967296000000, cast(:at as timestamptz), "
+                """'users', 'data', '{"plan": "pro"}' from generate_series(1, 700) n"""
+            ),
+            {"w": workspace, "at": NOW - timedelta(days=2)},
+        )
+
+    async def left():
+        async with own.database.transaction(workspace) as db:
+            return await db.scalar(text("select count(*) from trait_history"))
+
+    long = replace(own, settings=own.settings.model_copy(update={"trait_history_days": 36_500}))
+    thinned = sum([await retention.sweep_trait_history(long, minute=n, minutes=3) for n in range(3)])
+    ends = await left()
+    none = replace(own, settings=own.settings.model_copy(update={"trait_history_days": 0}))
+    await retention.thin_trait_history(none)
+    for n in range(3):
+        await retention.sweep_trait_history(none, minute=n, minutes=3)
+
+    assert (thinned, ends) == (700 - 14, 14)
+    assert await left() == 0

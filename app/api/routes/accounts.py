@@ -6,7 +6,8 @@ from typing import Annotated, Any
 from fastapi import Query
 
 from app.api import single
-from app.api.deps import Paged, Reader, Ref, Sender, Services, Tx
+from app.api.deps import AccountMaker, Paged, Reader, Ref, Services, Tx
+from app.api.holding import REFUSALS, Holder
 from app.api.paging import Paging
 from app.api.problems import problems
 from app.api.routes.users import shown as user_shown
@@ -53,32 +54,39 @@ def _person(row: Mapping[str, Any], role: str, *more: str) -> dict[str, Any] | N
 
 
 @router.post("/accounts", operation_id="upsertAccount", responses=problems(*single.REFUSALS))
-async def upsert_account(body: AccountIn, caller: Sender, state: Services) -> AccountRecorded:
+async def upsert_account(body: AccountIn, caller: AccountMaker, state: Services) -> AccountRecorded:
     """Create an account, or merge traits into the one you know by this id.
 
     The trait mapped as account owner (see the trait map) may name a user not known yet: it stays pending until then.
     """
     done = await single.record(state, caller, body, lambda at, skew: body.messages(body.external_id, at, skew))
-    async with state.database.transaction(caller.workspace_id) as db:
+    async with state.transaction(caller) as db:
         row = await accounts.show(db, caller.workspace_id, body.external_id)
     return AccountRecorded(status=done.status, message_id=done.message_id, account=shown(row))
 
 
-@router.get("/accounts", operation_id="listAccounts", responses=problems(InvalidCursor))
+@router.get("/accounts", operation_id="listAccounts", responses=problems(InvalidCursor, *REFUSALS))
 async def list_accounts(
     caller: Reader,
     tx: Tx,
     paging: Paged,
+    holder: Holder,
     external_id: Annotated[
         str | None, Query(alias="externalId", description="Only the account you know by this id.")
     ] = None,
 ) -> AccountPage:
     """Accounts in the order they were first heard of. For filters and sorting, ask for a report."""
-    after = paging.after("accounts")
+    place = f"accounts:{holder or ''}"
+    after = paging.after(place)
     found = await accounts.page(
-        tx, caller.workspace_id, external_id=external_id, after=after[0] if after else None, limit=paging.fetch
+        tx,
+        caller.workspace_id,
+        external_id=external_id,
+        after=after[0] if after else None,
+        limit=paging.fetch,
+        holder=holder,
     )
-    rows, cursor = paging.cut(found, "accounts", lambda row: [row["id"]])
+    rows, cursor = paging.cut(found, place, lambda row: [row["id"]])
     return page([shown(row) for row in rows], cursor, AccountPage)
 
 

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import Query
+from fastapi import Depends, Query
 
-from app.api.deps import Admin, Now, Paged, Reader, Ref, Tx
+from app.api.deps import Addresser, Now, Paged, Reader, Ref, Tx
+from app.api.holding import REFUSALS, Holder
 from app.api.paging import Paging
 from app.api.problems import problems
 from app.api.routing import Router
@@ -18,7 +19,6 @@ from app.domain.cursors import InvalidCursor
 from app.domain.indicators import AlertResolved, UnknownAlert, UnknownIndicator, Wanted
 from app.services import accounts, alerts, indicators, members
 from app.services.accounts import UnknownAccount
-from app.services.members import UnknownMember
 
 router = Router("alerts")
 
@@ -55,29 +55,38 @@ async def _page(tx: Session, paging: Paging, wanted: Wanted) -> AlertPage:
     return page([AlertOut.model_validate(_parts(row), extra="ignore") for row in rows], cursor, AlertPage)
 
 
-@router.get(
-    "/alerts",
-    operation_id="listAlerts",
-    responses=problems(InvalidCursor, UnknownAccount, UnknownMember, UnknownIndicator),
-)
-async def list_alerts(
+async def _wanted(
     caller: Reader,
     tx: Tx,
-    paging: Paged,
+    holder: Holder,
     *,
     state: State = None,
     indicator: Named = None,
     account: Named = None,
     assignee: Named = None,
-) -> AlertPage:
-    """Alerts, the newest first."""
+) -> Wanted:
     workspace_id = caller.workspace_id
-    wanted = Wanted(
+    return Wanted(
         states=_states(state),
         indicator_id=await _indicator(tx, workspace_id, indicator) if indicator is not None else None,
         account_id=await accounts.find(tx, workspace_id, account) if account is not None else None,
         assignee_id=(await members.find(tx, workspace_id, assignee))["id"] if assignee is not None else None,
+        holder_id=holder,
     )
+
+
+@router.get(
+    "/alerts",
+    operation_id="listAlerts",
+    responses=problems(InvalidCursor, UnknownAccount, UnknownIndicator, *REFUSALS),
+)
+async def list_alerts(
+    caller: Reader,  # noqa: ARG001 - who may ask
+    tx: Tx,
+    paging: Paged,
+    wanted: Annotated[Wanted, Depends(_wanted)],
+) -> AlertPage:
+    """Alerts, the newest first."""
     return await _page(tx, paging, wanted)
 
 
@@ -104,7 +113,7 @@ async def get_alert(alert: Ref, caller: Reader, tx: Tx, now: Now) -> AlertExplai
 
 
 @router.post("/alerts/{alert}/address", operation_id="addressAlert", responses=problems(UnknownAlert, AlertResolved))
-async def address_alert(alert: Ref, body: AddressIn, caller: Admin, tx: Tx, now: Now) -> AlertExplained:
+async def address_alert(alert: Ref, body: AddressIn, caller: Addresser, tx: Tx, now: Now) -> AlertExplained:
     """Someone looks after it: the alert stays silent until its condition clears. Repeating it replaces the note."""
     found = await alerts.address(tx, caller.workspace_id, ids.read("alr", alert), note=body.note, now=now)
     return _explained(found)

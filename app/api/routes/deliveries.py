@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import Path, Query
 
-from app.api.deps import Admin, Now, Paged, Reader, Tx
+from app.api.deps import Integrator, Now, Paged, RawReader, Tx
 from app.api.problems import problems
 from app.api.routes.webhooks import WebhookPath, delivery_shown, webhook_id
 from app.api.routing import Router
@@ -28,7 +28,7 @@ DeliveryPath = Annotated[str, Path(description="The delivery's id.", examples=["
 )
 async def list_deliveries(
     webhook: WebhookPath,
-    caller: Reader,
+    caller: RawReader,
     tx: Tx,
     paging: Paged,
     state: Annotated[DeliveryState | None, Query(description="Only deliveries in this state.")] = None,
@@ -50,7 +50,7 @@ async def list_deliveries(
 
 
 @router.get("/deliveries/{delivery}", operation_id="getDelivery", responses=problems(UnknownDelivery))
-async def get_delivery(delivery: DeliveryPath, caller: Reader, tx: Tx) -> DeliveryDetail:
+async def get_delivery(delivery: DeliveryPath, caller: RawReader, tx: Tx) -> DeliveryDetail:
     """One delivery: the exact body, and every attempt with what the receiver said."""
     return delivery_shown(await deliveries.show(tx, caller.workspace_id, ids.read("dlv", delivery)))
 
@@ -61,6 +61,6 @@ async def get_delivery(delivery: DeliveryPath, caller: Reader, tx: Tx) -> Delive
     operation_id="replayDelivery",
     responses=problems(UnknownDelivery, WebhookDisabled),
 )
-async def replay_delivery(delivery: DeliveryPath, caller: Admin, tx: Tx, now: Now) -> DeliveryDetail:
+async def replay_delivery(delivery: DeliveryPath, caller: Integrator, tx: Tx, now: Now) -> DeliveryDetail:
     """Post a delivery again, with the same id and body and a schedule of its own. A pending one goes out at once."""
     return delivery_shown(await deliveries.replay(tx, caller.workspace_id, ids.read("dlv", delivery), now=now))

@@ -1,23 +1,26 @@
 """Privacy: delete one user or account everywhere, see how far that is, and let somebody come back."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final
+from uuid import UUID
 
 from fastapi import Response
 
 from app.api.again import until_unhindered
-from app.api.deps import Admin, Paged, Reader, Ref, Services, State, Tx
+from app.api.deps import Deleter, DeletionReader, Paged, Ref, Services, State, Tx
 from app.api.problems import problems
 from app.api.routing import PREFIX, Router
 from app.api.schemas.base import page
 from app.api.schemas.erasures import ErasureOut, ErasurePage, SuppressionOut, SuppressionPage, SuppressionRelease
 from app.db.base import Session
 from app.domain import ids, suppression
+from app.domain.audit import Entry
 from app.domain.cursors import InvalidCursor
 from app.domain.erasures import ErasureUnderWay, UnknownErasure, UnknownSuppression
 from app.domain.keys import Caller
 from app.domain.suppression import Kind
-from app.services import erasures
+from app.services import audit, erasures
 from app.services.accounts import UnknownAccount
 from app.services.users import UnknownUser
 
@@ -45,7 +48,9 @@ async def _start(state: State, caller: Caller, kind: Kind, ref: str, response: R
     """It may meet others on its way through many tables; then the whole of it is tried again."""
 
     async def start(db: Session) -> Mapping[str, Any]:
-        return await erasures.start(db, caller.workspace_id, kind, ref, key=_key(state), now=state.now())
+        row = await erasures.start(db, caller.workspace_id, kind, ref, key=_key(state), now=state.now())
+        await audit.record(db, caller.workspace_id, _line(caller, kind, row["id"], state.now()))
+        return row
 
     row = await until_unhindered(state, caller.workspace_id, start)
     state.wake()
@@ -54,10 +59,15 @@ async def _start(state: State, caller: Caller, kind: Kind, ref: str, response: R
     return out
 
 
+def _line(caller: Caller, kind: Kind, erasure_id: UUID, now: datetime) -> Entry:
+    """The line of the audit log: it names the deletion, not who was deleted."""
+    return Entry(now, caller.actor, f"delete{kind.title()}", ids.show("ers", erasure_id))
+
+
 @router.delete(
     "/users/{user}", status_code=202, operation_id="deleteUser", responses={**LOCATION, **problems(UnknownUser)}
 )
-async def delete_user(user: Ref, caller: Admin, state: Services, response: Response) -> ErasureOut:
+async def delete_user(user: Ref, caller: Deleter, state: Services, response: Response) -> ErasureOut:
     """Delete a user for good, with everything Steward knows of them: traits, activity, events, ownership, letters.
 
     From this answer on the user is gone, and messages about them get the verdict `suppressed`. What is left elsewhere
@@ -72,7 +82,7 @@ async def delete_user(user: Ref, caller: Admin, state: Services, response: Respo
     operation_id="deleteAccount",
     responses={**LOCATION, **problems(UnknownAccount)},
 )
-async def delete_account(account: Ref, caller: Admin, state: Services, response: Response) -> ErasureOut:
+async def delete_account(account: Ref, caller: Deleter, state: Services, response: Response) -> ErasureOut:
     """Delete an account for good, with its events, alerts, owner history and letters. Its users stay: delete them too.
 
     From this answer on the account is gone, and messages about it get the verdict `suppressed`. What is left elsewhere
@@ -82,7 +92,7 @@ async def delete_account(account: Ref, caller: Admin, state: Services, response:
 
 
 @router.get("/erasures", operation_id="listErasures", responses=problems(InvalidCursor))
-async def list_erasures(caller: Reader, tx: Tx, paging: Paged) -> ErasurePage:
+async def list_erasures(caller: DeletionReader, tx: Tx, paging: Paged) -> ErasurePage:
     """Deletions of users and accounts, the newest first."""
     after = paging.after("erasures")
     found = await erasures.page(tx, caller.workspace_id, before=after[0] if after else None, limit=paging.fetch)
@@ -91,13 +101,13 @@ async def list_erasures(caller: Reader, tx: Tx, paging: Paged) -> ErasurePage:
 
 
 @router.get("/erasures/{erasure}", operation_id="getErasure", responses=problems(UnknownErasure))
-async def get_erasure(erasure: Ref, caller: Reader, tx: Tx) -> ErasureOut:
+async def get_erasure(erasure: Ref, caller: DeletionReader, tx: Tx) -> ErasureOut:
     """One deletion, and what it has cleared so far."""
     return shown(await erasures.show(tx, caller.workspace_id, ids.read("ers", erasure)))
 
 
 @router.get("/suppressions", operation_id="listSuppressions", responses=problems(InvalidCursor))
-async def list_suppressions(caller: Reader, tx: Tx, paging: Paged) -> SuppressionPage:
+async def list_suppressions(caller: DeletionReader, tx: Tx, paging: Paged) -> SuppressionPage:
     """Who is kept from coming back, the newest first. Their ids are not stored, only keyed hashes of them."""
     after = paging.after("suppressions")
     before = (after[0], bytes.fromhex(after[1])) if after else None
@@ -112,6 +122,6 @@ async def list_suppressions(caller: Reader, tx: Tx, paging: Paged) -> Suppressio
     operation_id="deleteSuppression",
     responses=problems(UnknownSuppression, ErasureUnderWay),
 )
-async def delete_suppression(body: SuppressionRelease, caller: Admin, tx: Tx, state: Services) -> None:
+async def delete_suppression(body: SuppressionRelease, caller: Deleter, tx: Tx, state: Services) -> None:
     """Let a deleted user or account come back. Messages from now on count; what was dropped stays dropped."""
     await erasures.release(tx, caller.workspace_id, body.kind, body.external_id, key=_key(state))

@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from app.api.deps import Reader, Ref, Services, State, Tx
+from app.api.deps import RawReader, Ref, Services, State, Tx
 from app.api.problems import problems
 from app.api.routing import Router
 from app.domain import ids
@@ -79,7 +79,7 @@ class Export(StreamingResponse):
 
 
 async def _chunks(state: State, caller: Caller, kind: Kind, subject_id: UUID) -> AsyncGenerator[bytes]:
-    async with state.database.frozen_transaction(caller.workspace_id) as db:
+    async with state.frozen_transaction(caller) as db:
         held = bytearray()
         async for line in exports.everything(db, caller.workspace_id, kind, subject_id):
             held += line
@@ -102,7 +102,7 @@ def _export(state: State, caller: Caller, kind: Kind, subject_id: UUID) -> Expor
     response_class=Export,
     responses={**LINES, **problems(UnknownUser, TooManyExports)},
 )
-async def export_user(user: Ref, caller: Reader, tx: Tx, state: Services) -> Export:
+async def export_user(user: Ref, caller: RawReader, tx: Tx, state: Services) -> Export:
     """Everything known of a user, as of one moment: themselves, memberships, activity, events, ownership, letters."""
     return _export(state, caller, "user", await users.find(tx, caller.workspace_id, user))
 
@@ -114,6 +114,6 @@ async def export_user(user: Ref, caller: Reader, tx: Tx, state: Services) -> Exp
     response_class=Export,
     responses={**LINES, **problems(UnknownAccount, TooManyExports)},
 )
-async def export_account(account: Ref, caller: Reader, tx: Tx, state: Services) -> Export:
+async def export_account(account: Ref, caller: RawReader, tx: Tx, state: Services) -> Export:
     """Everything known of an account, as of one moment: itself, memberships, facts, events, alerts, owners, letters."""
     return _export(state, caller, "account", await accounts.find(tx, caller.workspace_id, account))

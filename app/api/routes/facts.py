@@ -1,8 +1,13 @@
 """Facts: what can be filtered, sorted and shown."""
 
+from typing import Annotated
+
+from fastapi import Query
+
 from app.api.deps import Reader, Tx
 from app.api.routing import Router
-from app.api.schemas.filters import FactOut, FactsOut
+from app.api.schemas.filters import FactOut, FactsOut, RelationOut
+from app.domain.fields import RELATIONS, Subject
 from app.services import facts
 from app.services.facts import Known
 
@@ -17,6 +22,7 @@ def _shown(known: Known) -> FactOut:
         type=fact.type,
         operators=list(fact.operators),
         options=list(fact.options),
+        prefix=fact.prefix or None,
         nullable=fact.nullable,
         sortable=fact.sortable,
         observed=list(known.observed),
@@ -24,6 +30,11 @@ def _shown(known: Known) -> FactOut:
 
 
 @router.get("/facts", operation_id="listFacts")
-async def list_facts(caller: Reader, tx: Tx) -> FactsOut:
-    """Every fact about accounts: the built-in ones, and the traits your accounts carry."""
-    return FactsOut(data=[_shown(known) for known in await facts.known(tx, caller.workspace_id)])
+async def list_facts(
+    caller: Reader, tx: Tx, subject: Annotated[Subject, Query(description="Whose facts.")] = Subject.ACCOUNTS
+) -> FactsOut:
+    """Every fact about accounts, users or organizations: the built-in ones, key roles, and the traits yours carry."""
+    return FactsOut(
+        data=[_shown(known) for known in await facts.known(tx, caller.workspace_id, subject)],
+        related=[RelationOut(name=one.name, label=one.label) for one in RELATIONS[subject].values()],
+    )

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from fastapi import Path, Request, Response
 
-from app.api.deps import Admin, Anyone, Now, Paged, Reader, Services, Tx
+from app.api.deps import Anyone, Integrator, Now, Paged, RawReader, Services, Tx
 from app.api.problems import problems
 from app.api.routing import Router
 from app.api.schemas.base import page
@@ -86,14 +86,14 @@ def _rate(row: Mapping[str, Any], now: datetime) -> float | None:
     operation_id="createImport",
     responses={201: {"links": LINKS}, **problems(UnknownTarget, TooManyImports, ImportClosed)},
 )
-async def create_import(body: ImportIn, caller: Admin, tx: Tx, now: Now) -> ImportOut:
+async def create_import(body: ImportIn, caller: Integrator, tx: Tx, now: Now) -> ImportOut:
     """Announce a file. With its `sha256`, announcing it again goes on with the import that is under way."""
     wanted = Wanted(body.kind, body.format, body.filename, body.sha256, body.mapping, body.null_text)
     return shown(await imports.create(tx, caller.workspace_id, wanted, now=now), now)
 
 
 @router.get("/imports", operation_id="listImports", responses=problems(InvalidCursor))
-async def list_imports(caller: Reader, tx: Tx, paging: Paged, now: Now) -> ImportPage:
+async def list_imports(caller: RawReader, tx: Tx, paging: Paged, now: Now) -> ImportPage:
     """Imports, the newest first. They are kept for a month."""
     after = paging.after("imports")
     found = await imports.page(tx, caller.workspace_id, before=after[0] if after else None, limit=paging.fetch)
@@ -122,7 +122,7 @@ async def get_import_sample(sample: SamplePath, caller: Anyone) -> Response:  # 
 
 
 @router.get("/imports/{import_id}", operation_id="getImport", responses=problems(UnknownImport))
-async def get_import(import_id: ImportPath, caller: Reader, tx: Tx, now: Now) -> ImportOut:
+async def get_import(import_id: ImportPath, caller: RawReader, tx: Tx, now: Now) -> ImportOut:
     """One import and its progress."""
     return shown(await imports.show(tx, caller.workspace_id, import_of(import_id)), now)
 
@@ -132,7 +132,7 @@ async def get_import(import_id: ImportPath, caller: Reader, tx: Tx, now: Now) ->
     operation_id="changeImport",
     responses=problems(UnknownImport, UnknownTarget, ImportClosed),
 )
-async def change_import(import_id: ImportPath, body: ImportPatch, caller: Admin, tx: Tx, now: Now) -> ImportOut:
+async def change_import(import_id: ImportPath, body: ImportPatch, caller: Integrator, tx: Tx, now: Now) -> ImportOut:
     """Read the columns another way, before the import is started."""
     return shown(await imports.change(tx, caller.workspace_id, import_of(import_id), body.changes()), now)
 
@@ -149,7 +149,7 @@ async def change_import(import_id: ImportPath, body: ImportPatch, caller: Admin,
     },
 )
 async def put_import_part(
-    *, import_id: ImportPath, number: PartPath, request: Request, caller: Admin, tx: Tx, state: Services, now: Now
+    *, import_id: ImportPath, number: PartPath, request: Request, caller: Integrator, tx: Tx, state: Services, now: Now
 ) -> ImportOut:
     """Bring a part of the file: its bytes as they are, at most 1 MiB, under any content type.
 
@@ -165,25 +165,25 @@ STARTABLE = (UnknownImport, ImportClosed, ImportIncomplete)
 
 
 @router.post("/imports/{import_id}/check", status_code=202, operation_id="checkImport", responses=problems(*STARTABLE))
-async def check_import(import_id: ImportPath, caller: Admin, tx: Tx, now: Now) -> ImportOut:
+async def check_import(import_id: ImportPath, caller: Integrator, tx: Tx, now: Now) -> ImportOut:
     """Dry run: read the whole file and list what is wrong with its rows. Nothing of it is stored."""
     return shown(await imports.check(tx, caller.workspace_id, import_of(import_id), now=now), now)
 
 
 @router.post("/imports/{import_id}/start", status_code=202, operation_id="startImport", responses=problems(*STARTABLE))
-async def start_import(import_id: ImportPath, caller: Admin, tx: Tx, now: Now) -> ImportOut:
+async def start_import(import_id: ImportPath, caller: Integrator, tx: Tx, now: Now) -> ImportOut:
     """Take the file in. Rows with errors are left out and listed; whatever interrupts it, nothing is doubled."""
     return shown(await imports.start(tx, caller.workspace_id, import_of(import_id), now=now), now)
 
 
 @router.post("/imports/{import_id}/cancel", operation_id="cancelImport", responses=problems(UnknownImport))
-async def cancel_import(import_id: ImportPath, caller: Admin, tx: Tx, now: Now) -> ImportOut:
+async def cancel_import(import_id: ImportPath, caller: Integrator, tx: Tx, now: Now) -> ImportOut:
     """Stop for good. The file is deleted; rows that were taken in stay."""
     return shown(await imports.cancel(tx, caller.workspace_id, import_of(import_id), now=now), now)
 
 
 @router.delete("/imports/{import_id}", status_code=204, operation_id="deleteImport", responses=problems(UnknownImport))
-async def delete_import(import_id: ImportPath, caller: Admin, tx: Tx) -> None:
+async def delete_import(import_id: ImportPath, caller: Integrator, tx: Tx) -> None:
     """Delete an import with its file and its errors; rows that were taken in stay."""
     await imports.remove(tx, caller.workspace_id, import_of(import_id))
 
@@ -191,7 +191,7 @@ async def delete_import(import_id: ImportPath, caller: Admin, tx: Tx) -> None:
 @router.get(
     "/imports/{import_id}/errors", operation_id="listImportErrors", responses=problems(UnknownImport, InvalidCursor)
 )
-async def list_import_errors(import_id: ImportPath, caller: Reader, tx: Tx, paging: Paged) -> ImportErrorPage:
+async def list_import_errors(import_id: ImportPath, caller: RawReader, tx: Tx, paging: Paged) -> ImportErrorPage:
     """The rows that were not taken, in the order of the file; at most 10,000 of them are kept."""
     scope = f"imports:{import_id}"
     after = paging.after(scope)

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final
 
 from fastapi import Query
 
-from app.api.deps import Admin, Now, Paged, Reader, Ref, Tx
+from app.api.deps import Now, Paged, Reader, Ref, RuleMaker, Tx
 from app.api.problems import problems
 from app.api.routing import Router
 from app.api.schemas.base import page
@@ -23,11 +23,12 @@ from app.api.schemas.indicators import (
 from app.domain import ids
 from app.domain import indicators as rules
 from app.domain.cursors import InvalidCursor
-from app.domain.filters import InvalidFilter
+from app.domain.filters import InvalidFilter, NeedsMember
 from app.domain.indicators import EmptyFilter, IndicatorArchived, Role, TooManyIndicators, UnknownIndicator
+from app.domain.roles import MemberDeactivated
 from app.services import indicators
 from app.services.indicators import Definition
-from app.services.members import MemberDeactivated, UnknownMember
+from app.services.members import UnknownMember
 
 router = Router("indicators")
 
@@ -61,11 +62,11 @@ def _shown(row: Mapping[str, Any]) -> IndicatorOut:
     status_code=201,
     operation_id="createIndicator",
     responses={
-        **problems(InvalidFilter, EmptyFilter, UnknownMember, MemberDeactivated, TooManyIndicators),
+        **problems(InvalidFilter, NeedsMember, EmptyFilter, UnknownMember, MemberDeactivated, TooManyIndicators),
         201: {"description": "The indicator.", "links": LINKS},
     },
 )
-async def create_indicator(body: IndicatorIn, caller: Admin, tx: Tx, now: Now) -> IndicatorOut:
+async def create_indicator(body: IndicatorIn, caller: RuleMaker, tx: Tx, now: Now) -> IndicatorOut:
     """Define an indicator. Every account is looked at in the background, and from then on whenever it may change."""
     assignee, member = _assignee(body.assignee)
     new = Definition(body.name, body.kind, body.filter, assignee, member, body.enabled)
@@ -89,7 +90,11 @@ async def list_indicators(
     return page([_shown(row) for row in rows], cursor, IndicatorPage)
 
 
-@router.post("/indicators/preview", operation_id="previewIndicator", responses=problems(InvalidFilter, EmptyFilter))
+@router.post(
+    "/indicators/preview",
+    operation_id="previewIndicator",
+    responses=problems(InvalidFilter, NeedsMember, EmptyFilter),
+)
 async def preview_indicator(body: PreviewIn, caller: Reader, tx: Tx, now: Now) -> PreviewOut:
     """How many accounts a filter matches now, and ten of them. Nothing is stored."""
     found = await indicators.preview(tx, caller.workspace_id, body.filter, now=now)
@@ -107,10 +112,10 @@ async def get_indicator(indicator: Ref, caller: Reader, tx: Tx) -> IndicatorOut:
     "/indicators/{indicator}",
     operation_id="updateIndicator",
     responses=problems(
-        UnknownIndicator, InvalidFilter, EmptyFilter, UnknownMember, MemberDeactivated, IndicatorArchived
+        UnknownIndicator, InvalidFilter, NeedsMember, EmptyFilter, UnknownMember, MemberDeactivated, IndicatorArchived
     ),
 )
-async def update_indicator(indicator: Ref, body: IndicatorPatch, caller: Admin, tx: Tx, now: Now) -> IndicatorOut:
+async def update_indicator(indicator: Ref, body: IndicatorPatch, caller: RuleMaker, tx: Tx, now: Now) -> IndicatorOut:
     """Change an indicator. A new condition is applied to every account; alerts that still hold stay open."""
     wanted = {
         name: value for name in ("name", "kind", "filter", "enabled") if (value := getattr(body, name)) is not None
@@ -123,6 +128,6 @@ async def update_indicator(indicator: Ref, body: IndicatorPatch, caller: Admin, 
 @router.delete(
     "/indicators/{indicator}", status_code=204, operation_id="archiveIndicator", responses=problems(UnknownIndicator)
 )
-async def archive_indicator(indicator: Ref, caller: Admin, tx: Tx, now: Now) -> None:
+async def archive_indicator(indicator: Ref, caller: RuleMaker, tx: Tx, now: Now) -> None:
     """Retire an indicator: its open alerts are resolved, its history stays. Repeating it is harmless."""
     await indicators.archive(tx, caller.workspace_id, ids.read("ind", indicator), now=now)

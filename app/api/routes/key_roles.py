@@ -1,57 +1,126 @@
 """Key roles: who of the staff looks after an account."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Annotated, Any
 
-from app.api.deps import Admin, Now, Reader, Ref, Tx
+from fastapi import Path
+
+from app.api.deps import Assigner, Now, Paged, Reader, Ref, Tx
 from app.api.problems import problems
 from app.api.routing import Router
-from app.api.schemas.key_roles import KeyRoleIn, KeyRoleOut, KeyRolesOut, RoleName
-from app.services import key_roles
+from app.api.schemas.base import page
+from app.api.schemas.key_roles import (
+    KeyRoleChange,
+    KeyRoleChangePage,
+    KeyRoleIn,
+    KeyRoleOut,
+    KeyRolesOut,
+    PendingRole,
+)
+from app.domain.cursors import InvalidCursor
+from app.domain.keys import Caller
+from app.domain.roles import Cause, MemberDeactivated, Source, UnknownRole, name_of
+from app.services import accounts, key_roles
 from app.services.accounts import UnknownAccount
-from app.services.key_roles import Role
-from app.services.members import MemberDeactivated, UnknownMember
+from app.services.key_roles import Shown
+from app.services.members import UnknownMember
 
 router = Router("key roles")
 
-ROLES: Final[Mapping[RoleName, Role]] = {"csm": "csm", "accountExecutive": "account_executive"}
-NAMES: Final[Mapping[str, RoleName]] = {stored: name for name, stored in ROLES.items()}
+RoleRef = Annotated[
+    str, Path(alias="role", min_length=1, max_length=80, description="A role's name, such as `csm`; see `GET /roles`.")
+]
 
 
-def _shown(found: Sequence[Mapping[str, Any]]) -> KeyRolesOut:
-    return KeyRolesOut(data=[_one(row) for row in found])
+def cause(caller: Caller, now: Any) -> Cause:
+    """A person's doing, or a program's."""
+    source = Source.API if caller.member_id is None else Source.MANUAL
+    return Cause(source, caller.actor, now)
 
 
-def _one(row: Mapping[str, Any]) -> KeyRoleOut:
-    member = {part: row[part] for part in ("id", "name", "email")}
-    fields = {"role": NAMES[row["role"]], "member": member, "source": row["source"], "assigned_at": row["assigned_at"]}
-    return KeyRoleOut.model_validate(fields)
+def person(row: Mapping[str, Any], of: str = "") -> dict[str, Any] | None:
+    """Who a row names, in short."""
+    if row[f"{of}id"] is None:
+        return None
+    return {part: row[f"{of}{part}"] for part in ("id", "name", "email")}
+
+
+def _shown(found: Shown) -> KeyRolesOut:
+    def named(slug: str) -> dict[str, Any]:
+        return {"role": name_of(slug), "label": found.labels.get(slug, slug)}
+
+    parts = ("source", "assigned_at", "assigned_by")
+    held = [{**named(row["role"]), "member": person(row), **{part: row[part] for part in parts}} for row in found.held]
+    pending = [{**named(one.role), "value": one.value, "reason": reason} for one, reason in found.pending]
+    return KeyRolesOut(
+        data=[KeyRoleOut.model_validate({**one, "source": Source(one["source"])}) for one in held],
+        pending=[PendingRole.model_validate(one) for one in pending],
+    )
 
 
 @router.get("/accounts/{account}/key-roles", operation_id="listKeyRoles", responses=problems(UnknownAccount))
 async def list_key_roles(account: Ref, caller: Reader, tx: Tx) -> KeyRolesOut:
-    """Who holds which role at the account."""
+    """Who holds which role at the account; and where a mapped trait names nobody who could, what it says."""
     return _shown(await key_roles.show(tx, caller.workspace_id, account))
+
+
+@router.get(
+    "/accounts/{account}/key-roles/history",
+    operation_id="listKeyRoleChanges",
+    responses=problems(UnknownAccount, InvalidCursor),
+)
+async def list_key_role_changes(account: Ref, caller: Reader, tx: Tx, paging: Paged) -> KeyRoleChangePage:
+    """Every change of who holds which role at the account, the newest first."""
+    account_id = await accounts.find(tx, caller.workspace_id, account)
+    scope = f"accounts/{account_id}/key-roles/history"
+    after = paging.after(scope)
+    found = await key_roles.history(
+        tx, caller.workspace_id, account_id, before=after[0] if after else None, limit=paging.fetch
+    )
+    rows, cursor = paging.cut(found, scope, lambda row: [row["id"]])
+    return page([_change(row) for row in rows], cursor, KeyRoleChangePage)
+
+
+def _change(row: Mapping[str, Any]) -> KeyRoleChange:
+    return KeyRoleChange.model_validate(
+        {
+            "role": name_of(row["role"]),
+            "previous": person(row, "from_"),
+            "member": person(row, "to_"),
+            "source": Source(row["source"]),
+            "changed_by": row["changed_by"],
+            "changed_at": row["changed_at"],
+        }
+    )
 
 
 @router.put(
     "/accounts/{account}/key-roles/{role}",
     operation_id="assignKeyRole",
-    responses=problems(UnknownAccount, UnknownMember, MemberDeactivated),
+    responses=problems(UnknownAccount, UnknownRole, UnknownMember, MemberDeactivated),
 )
 async def assign_key_role(
-    account: Ref, role: RoleName, body: KeyRoleIn, caller: Admin, tx: Tx, now: Now
+    account: Ref, role: RoleRef, body: KeyRoleIn, caller: Assigner, tx: Tx, now: Now
 ) -> KeyRolesOut:
     """Give the role to a member; whoever held it before does no longer."""
-    return _shown(await key_roles.assign(tx, caller.workspace_id, account, ROLES[role], body.member, now=now))
+    found = await key_roles.assign(
+        tx,
+        caller.workspace_id,
+        account,
+        role,
+        body.member,
+        cause(caller, now),
+        do_not_replace=body.do_not_replace,
+    )
+    return _shown(found)
 
 
 @router.delete(
     "/accounts/{account}/key-roles/{role}",
     status_code=204,
     operation_id="releaseKeyRole",
-    responses=problems(UnknownAccount),
+    responses=problems(UnknownAccount, UnknownRole),
 )
-async def release_key_role(account: Ref, role: RoleName, caller: Admin, tx: Tx, now: Now) -> None:
+async def release_key_role(account: Ref, role: RoleRef, caller: Assigner, tx: Tx, now: Now) -> None:
     """Leave the role without a holder. Repeating it is harmless."""
-    await key_roles.release(tx, caller.workspace_id, account, ROLES[role], now=now)
+    await key_roles.release(tx, caller.workspace_id, account, role, cause(caller, now))

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from fastapi import Path
 
-from app.api.deps import Admin, Anyone, Now, Paged, Services, Tx
+from app.api.deps import Anyone, Integrator, Now, Paged, Services, Tx
 from app.api.problems import problems
 from app.api.routing import Router
 from app.api.schemas.base import page
@@ -22,10 +22,13 @@ from app.api.schemas.keys import (
     RotationIn,
     WorkspaceRef,
 )
+from app.api.schemas.members import MemberOut
+from app.db.base import Session
 from app.domain import ids
 from app.domain.cursors import InvalidCursor
-from app.domain.keys import ExpiryInThePast, KeyRevoked, UnknownKey
-from app.services import keys, workspaces
+from app.domain.keys import Caller, ExpiryInThePast, KeyRevoked, UnknownKey
+from app.domain.team import Permission
+from app.services import keys, members, workspaces
 
 router = Router("keys")
 
@@ -49,7 +52,7 @@ def _id(key: str) -> UUID:
     operation_id="createKey",
     responses={201: {"links": LINKS}, **problems(ExpiryInThePast)},
 )
-async def create_key(body: KeyIn, caller: Admin, tx: Tx, state: Services, now: Now) -> KeyIssued:
+async def create_key(body: KeyIn, caller: Integrator, tx: Tx, state: Services, now: Now) -> KeyIssued:
     """Make a key. The answer shows its secret, this once."""
     issued = await keys.create(
         tx,
@@ -66,7 +69,7 @@ async def create_key(body: KeyIn, caller: Admin, tx: Tx, state: Services, now: N
 
 
 @router.get("/keys", operation_id="listKeys", responses=problems(InvalidCursor))
-async def list_keys(caller: Admin, tx: Tx, paging: Paged) -> KeyPage:
+async def list_keys(caller: Integrator, tx: Tx, paging: Paged) -> KeyPage:
     """All keys, the newest first; revoked ones stay listed."""
     after = paging.after("keys")
     found = await keys.newest_first(tx, caller.workspace_id, before=after[0] if after else None, limit=paging.fetch)
@@ -75,13 +78,13 @@ async def list_keys(caller: Admin, tx: Tx, paging: Paged) -> KeyPage:
 
 
 @router.get("/keys/{key}", operation_id="getKey", responses=problems(UnknownKey))
-async def get_key(key: KeyPath, caller: Admin, tx: Tx) -> KeyOut:
+async def get_key(key: KeyPath, caller: Integrator, tx: Tx) -> KeyOut:
     """One key, without its secret."""
     return KeyOut.model_validate(await keys.find(tx, caller.workspace_id, _id(key)))
 
 
 @router.patch("/keys/{key}", operation_id="updateKey", responses=problems(UnknownKey, KeyRevoked))
-async def update_key(key: KeyPath, body: KeyPatch, caller: Admin, tx: Tx, state: Services) -> KeyOut:
+async def update_key(key: KeyPath, body: KeyPatch, caller: Integrator, tx: Tx, state: Services) -> KeyOut:
     """Rename a key, give it a rate of its own, or change how it takes data in; effective within five seconds."""
     changed = await keys.change(tx, caller.workspace_id, _id(key), body.changes())
     state.callers.forget()
@@ -89,7 +92,9 @@ async def update_key(key: KeyPath, body: KeyPatch, caller: Admin, tx: Tx, state:
 
 
 @router.post("/keys/{key}/rotate", operation_id="rotateKey", responses=problems(UnknownKey, KeyRevoked))
-async def rotate_key(key: KeyPath, body: RotationIn, caller: Admin, tx: Tx, state: Services, now: Now) -> KeyIssued:
+async def rotate_key(
+    key: KeyPath, body: RotationIn, caller: Integrator, tx: Tx, state: Services, now: Now
+) -> KeyIssued:
     """Give a key a new secret. The secrets it has keep working for `overlapHours`, so that you can swap them calmly."""
     issued = await keys.rotate(
         tx,
@@ -104,7 +109,7 @@ async def rotate_key(key: KeyPath, body: RotationIn, caller: Admin, tx: Tx, stat
 
 
 @router.delete("/keys/{key}", status_code=204, operation_id="revokeKey", responses=problems(UnknownKey))
-async def revoke_key(key: KeyPath, caller: Admin, tx: Tx, state: Services, now: Now) -> None:
+async def revoke_key(key: KeyPath, caller: Integrator, tx: Tx, state: Services, now: Now) -> None:
     """Revoke a key: every secret of it stops working, everywhere within five seconds. Repeating it is harmless."""
     await keys.revoke(tx, caller.workspace_id, _id(key), now=now)
     state.callers.forget()
@@ -112,12 +117,26 @@ async def revoke_key(key: KeyPath, caller: Admin, tx: Tx, state: Services, now: 
 
 @router.get("/me", operation_id="getMe")
 async def get_me(caller: Anyone, tx: Tx, now: Now) -> MeOut:
-    """The workspace and the scopes of the key you are using; any key may ask."""
+    """Who you are here: the key or the member that asks, and what it may do; anybody may ask."""
     workspace = await workspaces.find(tx, caller.workspace_id)
-    key = await keys.find(tx, caller.workspace_id, caller.key_id)
     return MeOut(
         workspace=WorkspaceRef.model_validate(workspace, extra="ignore"),
-        key=KeyRef.model_validate(key, extra="ignore"),
+        key=await _key(caller, tx),
+        member=await _member(caller, tx),
+        permissions=[permission.value for permission in Permission if caller.may(permission)],
         scopes=[scope for scope in SCOPES if scope in caller.scopes],
         server_time=now,
     )
+
+
+async def _key(caller: Caller, tx: Session) -> KeyRef | None:
+    if caller.key_id is None:
+        return None
+    return KeyRef.model_validate(await keys.find(tx, caller.workspace_id, caller.key_id), extra="ignore")
+
+
+async def _member(caller: Caller, tx: Session) -> MemberOut | None:
+    if caller.member_id is None:
+        return None
+    found = await members.find(tx, caller.workspace_id, ids.show("mem", caller.member_id))
+    return MemberOut.model_validate(found, extra="ignore")

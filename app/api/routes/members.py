@@ -5,12 +5,13 @@ from typing import Annotated, Any
 
 from fastapi import Query
 
-from app.api.deps import Admin, Now, Paged, Reader, Ref, Tx
+from app.api.deps import Now, Paged, Reader, Ref, Services, TeamManager, Tx
 from app.api.problems import problems
 from app.api.routing import Router
 from app.api.schemas.base import page
 from app.api.schemas.members import MemberIn, MemberOut, MemberPage, MemberPatch
 from app.domain.cursors import InvalidCursor
+from app.domain.team import LastAdmin, MemberRole, NoSeatLeft
 from app.services import members
 from app.services.members import EmailTaken, UnknownMember
 
@@ -32,9 +33,10 @@ def _shown(row: Mapping[str, Any]) -> MemberOut:
     operation_id="addMember",
     responses={**problems(EmailTaken), 201: {"description": "The member.", "links": LINKS}},
 )
-async def add_member(body: MemberIn, caller: Admin, tx: Tx, now: Now) -> MemberOut:
-    """Add someone to the team. Someone who had left comes back with the same id."""
-    return _shown(await members.add(tx, caller.workspace_id, email=body.email, name=body.name, now=now))
+async def add_member(body: MemberIn, caller: TeamManager, tx: Tx, now: Now) -> MemberOut:
+    """Add someone to the team, who does not sign in (see invitations). Who had left comes back with the same id."""
+    role = MemberRole(body.role)
+    return _shown(await members.add(tx, caller.workspace_id, email=body.email, name=body.name, role=role, now=now))
 
 
 @router.get("/members", operation_id="listMembers", responses=problems(InvalidCursor))
@@ -60,13 +62,23 @@ async def get_member(member: Ref, caller: Reader, tx: Tx) -> MemberOut:
     return _shown(await members.find(tx, caller.workspace_id, member))
 
 
-@router.patch("/members/{member}", operation_id="updateMember", responses=problems(UnknownMember, EmailTaken))
-async def update_member(member: Ref, body: MemberPatch, caller: Admin, tx: Tx) -> MemberOut:
-    """Correct a member's name or e-mail address."""
-    return _shown(await members.change(tx, caller.workspace_id, member, email=body.email, name=body.name))
+@router.patch(
+    "/members/{member}",
+    operation_id="updateMember",
+    responses=problems(UnknownMember, EmailTaken, NoSeatLeft, LastAdmin),
+)
+async def update_member(member: Ref, body: MemberPatch, caller: TeamManager, tx: Tx, state: Services) -> MemberOut:
+    """Correct a member's name or e-mail address, or give them another role."""
+    role = None if body.role is None else MemberRole(body.role)
+    changed = await members.change(tx, caller.workspace_id, member, email=body.email, name=body.name, role=role)
+    state.callers.forget()
+    return _shown(changed)
 
 
-@router.delete("/members/{member}", status_code=204, operation_id="removeMember", responses=problems(UnknownMember))
-async def remove_member(member: Ref, caller: Admin, tx: Tx, now: Now) -> None:
-    """Someone leaves the team: their key roles become free. What they did stays on record."""
-    await members.deactivate(tx, caller.workspace_id, member, now=now)
+@router.delete(
+    "/members/{member}", status_code=204, operation_id="removeMember", responses=problems(UnknownMember, LastAdmin)
+)
+async def remove_member(member: Ref, caller: TeamManager, tx: Tx, state: Services, now: Now) -> None:
+    """Someone leaves the team: they are signed out, and their key roles become free. What they did stays on record."""
+    await members.deactivate(tx, caller.workspace_id, member, by=caller.actor, now=now)
+    state.callers.forget()

@@ -6,7 +6,8 @@ from typing import Annotated
 from fastapi import Query
 
 from app.api import single
-from app.api.deps import Paged, Reader, Ref, Sender, Services, Tx
+from app.api.deps import AccountMaker, Paged, Reader, Ref, Services, Tx
+from app.api.holding import REFUSALS, Holder
 from app.api.problems import problems
 from app.api.routes.accounts import shown as account_shown
 from app.api.routes.users import shown as user_shown
@@ -31,30 +32,37 @@ router = Router("organizations")
 
 
 @router.post("/organizations", operation_id="upsertOrganization", responses=problems(*single.REFUSALS))
-async def upsert_organization(body: OrganizationIn, caller: Sender, state: Services) -> OrganizationRecorded:
+async def upsert_organization(body: OrganizationIn, caller: AccountMaker, state: Services) -> OrganizationRecorded:
     """Create an organization, or merge traits into the one you know by this id."""
     done = await single.record(state, caller, body, lambda at, skew: body.messages(body.external_id, at, skew))
-    async with state.database.transaction(caller.workspace_id) as db:
+    async with state.transaction(caller) as db:
         row = await organizations.show(db, caller.workspace_id, body.external_id)
     shown = OrganizationOut.model_validate(row)
     return OrganizationRecorded(status=done.status, message_id=done.message_id, organization=shown)
 
 
-@router.get("/organizations", operation_id="listOrganizations", responses=problems(InvalidCursor))
+@router.get("/organizations", operation_id="listOrganizations", responses=problems(InvalidCursor, *REFUSALS))
 async def list_organizations(
     caller: Reader,
     tx: Tx,
     paging: Paged,
+    holder: Holder,
     external_id: Annotated[
         str | None, Query(alias="externalId", description="Only the organization you know by this id.")
     ] = None,
 ) -> OrganizationPage:
     """Organizations with figures over their accounts, those first heard of last first."""
-    after = paging.after("organizations")
+    place = f"organizations:{holder or ''}"
+    after = paging.after(place)
     found = await organizations.page(
-        tx, caller.workspace_id, external_id=external_id, after=after[0] if after else None, limit=paging.fetch
+        tx,
+        caller.workspace_id,
+        external_id=external_id,
+        after=after[0] if after else None,
+        limit=paging.fetch,
+        holder=holder,
     )
-    rows, cursor = paging.cut(found, "organizations", lambda row: [row["id"]])
+    rows, cursor = paging.cut(found, place, lambda row: [row["id"]])
     return page([OrganizationOut.model_validate(row) for row in rows], cursor, OrganizationPage)
 
 
@@ -103,18 +111,18 @@ async def list_organization_users(organization: Ref, caller: Reader, tx: Tx, pag
     operation_id="setOrganization",
     responses=problems(UnknownAccount, *single.REFUSALS),
 )
-async def set_organization(account: Ref, body: ParentIn, caller: Sender, state: Services) -> AccountRecorded:
+async def set_organization(account: Ref, body: ParentIn, caller: AccountMaker, state: Services) -> AccountRecorded:
     """Say which organization an account belongs to, or with `null` that it belongs to none.
 
     A message like any other: of two, the one with the later `timestamp` counts.
     """
-    async with state.database.transaction(caller.workspace_id) as db:
+    async with state.transaction(caller) as db:
         name = (await accounts.show(db, caller.workspace_id, account))["external_id"]
 
     def make(at: datetime, skew: timedelta) -> tuple[Message, ...]:
         return (ParentMessage(body.happened(at, skew), name, body.organization_id),)
 
     done = await single.record(state, caller, body, make)
-    async with state.database.transaction(caller.workspace_id) as db:
+    async with state.transaction(caller) as db:
         row = await accounts.show(db, caller.workspace_id, name)
     return AccountRecorded(status=done.status, message_id=done.message_id, account=account_shown(row))

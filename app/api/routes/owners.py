@@ -3,14 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-from app.api.deps import Admin, Now, Paged, Reader, Ref, Tx
+from app.api.deps import Assigner, Now, Paged, Reader, Ref, Tx
 from app.api.problems import problems
 from app.api.routing import Router
 from app.api.schemas.base import page
 from app.api.schemas.owners import OwnerChangeOut, OwnerChangePage, OwnerChoiceIn, OwnerExplained
-from app.domain import ids
 from app.domain.cursors import InvalidCursor
-from app.domain.keys import Caller
 from app.domain.owners import Source
 from app.services import accounts, owners
 from app.services.accounts import UnknownAccount
@@ -74,17 +72,17 @@ async def get_account_owner(account: Ref, caller: Reader, tx: Tx) -> OwnerExplai
     operation_id="setAccountOwner",
     responses=problems(UnknownAccount, UnknownUser, UserNotLinked),
 )
-async def set_account_owner(account: Ref, body: OwnerChoiceIn, caller: Admin, tx: Tx, now: Now) -> OwnerExplained:
+async def set_account_owner(account: Ref, body: OwnerChoiceIn, caller: Assigner, tx: Tx, now: Now) -> OwnerExplained:
     """Decide who owns the account, or with `null` that nobody does.
 
     It holds until the mapped trait changes to another value; sending the same value again changes nothing.
     """
-    decision = Decision(body.user, Source(body.source), by=body.by or _key(caller))
+    decision = Decision(body.user, Source(body.source), by=body.by or caller.actor)
     return _shown(await owners.choose(tx, caller.workspace_id, account, decision, now=now))
 
 
 @router.delete("/accounts/{account}/owner", operation_id="unsetAccountOwner", responses=problems(UnknownAccount))
-async def unset_account_owner(account: Ref, caller: Admin, tx: Tx, now: Now) -> OwnerExplained:
+async def unset_account_owner(account: Ref, caller: Assigner, tx: Tx, now: Now) -> OwnerExplained:
     """Forget the decision: the mapped trait and the workspace's default decide again. Repeating it is harmless."""
     return _shown(await owners.forget_choice(tx, caller.workspace_id, account, now=now))
 
@@ -109,7 +107,3 @@ async def list_owner_changes(account: Ref, caller: Reader, tx: Tx, paging: Paged
 def _change(row: Mapping[str, Any]) -> OwnerChangeOut:
     fields = {**row, "from_": _user(row, "from"), "to": _user(row, "to")}
     return OwnerChangeOut.model_validate(fields, extra="ignore")
-
-
-def _key(caller: Caller) -> str:
-    return ids.show("key", caller.key_id)

@@ -9,7 +9,7 @@ from uuid import UUID
 import orjson
 from fastapi import Depends, Path, Query, Response
 
-from app.api.deps import Admin, Now, Paged, Reader, Services, Tx
+from app.api.deps import Integrator, Now, Paged, RawReader, Services, Tx
 from app.api.group_commit import Overloaded
 from app.api.paging import Paging
 from app.api.problems import problems
@@ -70,7 +70,7 @@ def _id(text: str) -> UUID | None:
 
 
 @router.get("/rejected-messages", operation_id="listRejectedMessages", responses=problems(InvalidCursor))
-async def list_rejected_messages(caller: Reader, tx: Tx, paging: Paged, wanted: Filtered) -> RejectedPage:
+async def list_rejected_messages(caller: RawReader, tx: Tx, paging: Paged, wanted: Filtered) -> RejectedPage:
     """What was refused, the newest first, without the items themselves."""
     scope = f"rejected:{wanted}"
     after = paging.after(scope)
@@ -82,7 +82,7 @@ async def list_rejected_messages(caller: Reader, tx: Tx, paging: Paged, wanted: 
 
 @router.get("/rejected-messages/counts", operation_id="countRejectedMessages")
 async def count_rejected_messages(
-    caller: Reader,
+    caller: RawReader,
     tx: Tx,
     now: Now,
     days: Annotated[int, Query(ge=1, le=400, description="How many days, today included.")] = 30,
@@ -98,7 +98,7 @@ async def count_rejected_messages(
     response_model=RejectedDetail,
     responses=problems(UnknownRejected),
 )
-async def get_rejected_message(rejected: RejectedPath, caller: Reader, tx: Tx) -> Response:
+async def get_rejected_message(rejected: RejectedPath, caller: RawReader, tx: Tx) -> Response:
     """One rejected message with its item."""
     return _shown(await rejections.show(tx, caller.workspace_id, _id(rejected)))
 
@@ -119,7 +119,7 @@ def _shown(row: Mapping[str, Any]) -> Response:
     openapi_extra={"requestBody": {"content": {"application/json": {"example": MENDED}}}},
 )
 async def replay_rejected_message(
-    rejected: RejectedPath, caller: Admin, state: Services, body: ReplayOneIn | None = None
+    rejected: RejectedPath, caller: Integrator, state: Services, body: ReplayOneIn | None = None
 ) -> ReplayOut:
     """Take it after all: as it is, when the reason was on our side, or mended. Safe to repeat.
 
@@ -135,7 +135,7 @@ async def replay_rejected_message(
     operation_id="replayRejectedMessages",
     responses=problems(InvalidCursor, Overloaded),
 )
-async def replay_rejected_messages(body: ReplayManyIn, caller: Admin, state: Services) -> ReplayManyOut:
+async def replay_rejected_messages(body: ReplayManyIn, caller: Integrator, state: Services) -> ReplayManyOut:
     """Try again whatever is open and matches, the oldest first: up to 500 items, or 4 MiB, in one call."""
     wanted = Wanted("open", body.source, body.code, body.since, body.until)
     paging = Paging(REPLAYED_AT_ONCE, body.cursor, caller.workspace_id, state.cursor_key)
@@ -165,7 +165,7 @@ def _summary(settled: Sequence[Settled], cursor: str | None) -> ReplayManyOut:
 
 
 @router.delete("/rejected-messages", operation_id="deleteRejectedMessages", responses=problems(NoFilter))
-async def delete_rejected_messages(caller: Admin, tx: Tx, wanted: Filtered) -> DeletedOut:
+async def delete_rejected_messages(caller: Integrator, tx: Tx, wanted: Filtered) -> DeletedOut:
     """Delete what matches, the oldest first: up to 5,000 in one call. At least one filter must be given."""
     deleted, more = await rejections.delete_matching(tx, caller.workspace_id, wanted)
     return DeletedOut(deleted=deleted, has_more=more)
@@ -177,6 +177,6 @@ async def delete_rejected_messages(caller: Admin, tx: Tx, wanted: Filtered) -> D
     operation_id="deleteRejectedMessage",
     responses=problems(UnknownRejected),
 )
-async def delete_rejected_message(rejected: RejectedPath, caller: Admin, tx: Tx) -> None:
+async def delete_rejected_message(rejected: RejectedPath, caller: Integrator, tx: Tx) -> None:
     """Delete one rejected message. It stays in the counts."""
     await rejections.delete(tx, caller.workspace_id, _id(rejected))

@@ -1,16 +1,17 @@
-"""The traits map: which traits mean owner, MRR and status; and a look at what a change would do."""
+"""The traits map: which traits mean owner, name, MRR, status, dates and roles; and what a change of it would do."""
 
 from typing import Any
 from uuid import UUID
 
-from app.api.deps import Admin, Now, Reader, Tx
+from app.api.deps import Now, Reader, TraitDefiner, Tx
 from app.api.problems import problems
 from app.api.routes.reprocessings import shown as reprocessing_shown
 from app.api.routing import Router
 from app.api.schemas.trait_map import PreviewIn, PreviewOut, TraitMapIn, TraitMapOut
 from app.db.owners import Standing
 from app.domain.owners import Resolution
-from app.domain.traits import UnusableTraitKeys
+from app.domain.roles import UnknownRole, name_of
+from app.domain.traits import LISTS, UnusableTraitKeys
 from app.services import trait_map
 from app.services.trait_map import Shown
 
@@ -20,8 +21,8 @@ router = Router("trait map")
 def _shown(found: Shown) -> TraitMapOut:
     return TraitMapOut(
         owner=found.trait_map.owner,
-        mrr=list(found.trait_map.mrr),
-        status=list(found.trait_map.status),
+        **{name: list(getattr(found.trait_map, name)) for name in LISTS},
+        roles={name_of(slug): key for slug, key in found.trait_map.roles.items()},
         updated_at=found.updated_at,
         reprocessing=reprocessing_shown(found.reprocessing) if found.reprocessing else None,
     )
@@ -33,8 +34,8 @@ async def get_trait_map(caller: Reader, tx: Tx) -> TraitMapOut:
     return _shown(await trait_map.show(tx, caller.workspace_id))
 
 
-@router.put("/trait-map", operation_id="setTraitMap", responses=problems(UnusableTraitKeys))
-async def set_trait_map(body: TraitMapIn, caller: Admin, tx: Tx, now: Now) -> TraitMapOut:
+@router.put("/trait-map", operation_id="setTraitMap", responses=problems(UnusableTraitKeys, UnknownRole))
+async def set_trait_map(body: TraitMapIn, caller: TraitDefiner, tx: Tx, now: Now) -> TraitMapOut:
     """Change the map. It is applied to every account in the background; `reprocessing` shows how far that is.
 
     Try it first with the preview.
@@ -42,11 +43,11 @@ async def set_trait_map(body: TraitMapIn, caller: Admin, tx: Tx, now: Now) -> Tr
     return _shown(await trait_map.change(tx, caller.workspace_id, body.edit(), now=now))
 
 
-@router.post("/trait-map/preview", operation_id="previewTraitMap", responses=problems(UnusableTraitKeys))
-async def preview_trait_map(body: PreviewIn, caller: Admin, tx: Tx) -> PreviewOut:
+@router.post("/trait-map/preview", operation_id="previewTraitMap", responses=problems(UnusableTraitKeys, UnknownRole))
+async def preview_trait_map(body: PreviewIn, caller: Reader, tx: Tx) -> PreviewOut:
     """What this map would do to account owners, by the same rule, with nothing stored."""
     found = await trait_map.preview(tx, caller.workspace_id, body.edit(), body.owner_default_policy)
-    counts = ("accounts", "total", "partial", "owners_changed", "cleared", "resolved", "pending")
+    counts = ("accounts", "total", "partial", "owners_changed", "cleared", "resolved", "pending", "coverage")
     sample = [_sampled(standing, resolution) for standing, resolution in found.sample]
     return PreviewOut.of({**{name: getattr(found, name) for name in counts}, "sample": sample})
 

@@ -6,7 +6,8 @@ from typing import Annotated, Any
 from fastapi import Query
 
 from app.api import single
-from app.api.deps import Paged, Reader, Ref, Sender, Services, Tx
+from app.api.deps import Paged, Reader, Ref, Services, State, Tx, UserMaker
+from app.api.holding import REFUSALS, Holder
 from app.api.problems import problems
 from app.api.routing import Router
 from app.api.schemas.base import page
@@ -14,7 +15,10 @@ from app.api.schemas.users import UserDetail, UserIn, UserOut, UserPage, UserRec
 from app.db.base import Session
 from app.domain.cursors import InvalidCursor
 from app.domain.keys import Caller
-from app.services import users
+from app.domain.team import Permission
+from app.services import accounts, organizations, users
+from app.services.accounts import UnknownAccount
+from app.services.organizations import UnknownOrganization
 from app.services.users import UnknownUser
 
 router = Router("users")
@@ -42,34 +46,64 @@ async def _detail(db: Session, caller: Caller, ref: str) -> UserDetail:
     return UserDetail.model_validate(fields, extra="ignore")
 
 
-@router.post("/users", operation_id="upsertUser", responses=problems(*single.REFUSALS))
-async def upsert_user(body: UserIn, caller: Sender, state: Services) -> UserRecorded:
+@router.post(
+    "/users",
+    operation_id="upsertUser",
+    responses=problems(*single.REFUSALS, UnknownUser, UnknownAccount, UnknownOrganization),
+)
+async def upsert_user(body: UserIn, caller: UserMaker, state: Services) -> UserRecorded:
     """Create a user, or merge traits into the one you know by this id; link them to accounts and organizations.
 
     The traits `name`, `email` and `createdAt` (the join date) feed the columns of the same meaning.
     """
+    await _check_reach(body, caller, state)
     names = body.external_id, tuple(body.accounts), tuple(body.organizations)
     done = await single.record(state, caller, body, lambda at, skew: body.messages(*names, at, skew))
-    async with state.database.transaction(caller.workspace_id) as db:
+    async with state.transaction(caller) as db:
         user = await _detail(db, caller, body.external_id)
     return UserRecorded(status=done.status, message_id=done.message_id, user=user)
 
 
-@router.get("/users", operation_id="listUsers", responses=problems(InvalidCursor))
+async def _check_reach(body: UserIn, caller: Caller, state: State) -> None:
+    """Naming an account makes it: who may not do that names such as they see, and writes to no user they do not see.
+
+    Raises `UnknownAccount`, `UnknownOrganization`, `UnknownUser`.
+    """
+    if caller.may(Permission.CREATE_ACCOUNTS):
+        return
+    async with state.transaction(caller) as db:
+        for account in body.accounts:
+            await accounts.find(db, caller.workspace_id, account)
+        for organization in body.organizations:
+            await organizations.find(db, caller.workspace_id, organization)
+        seen = await users.exists(db, caller.workspace_id, body.external_id)
+    async with state.database.transaction(caller.workspace_id) as db:
+        if not seen and await users.exists(db, caller.workspace_id, body.external_id):
+            raise UnknownUser("No user has this id or external id.")
+
+
+@router.get("/users", operation_id="listUsers", responses=problems(InvalidCursor, *REFUSALS))
 async def list_users(
     caller: Reader,
     tx: Tx,
     paging: Paged,
+    holder: Holder,
     external_id: Annotated[
         str | None, Query(alias="externalId", description="Only the user you know by this id.")
     ] = None,
 ) -> UserPage:
     """Users in the order they were first heard of."""
-    after = paging.after("users")
+    place = f"users:{holder or ''}"
+    after = paging.after(place)
     found = await users.page(
-        tx, caller.workspace_id, external_id=external_id, after=after[0] if after else None, limit=paging.fetch
+        tx,
+        caller.workspace_id,
+        external_id=external_id,
+        after=after[0] if after else None,
+        limit=paging.fetch,
+        holder=holder,
     )
-    rows, cursor = paging.cut(found, "users", lambda row: [row["id"]])
+    rows, cursor = paging.cut(found, place, lambda row: [row["id"]])
     return page([shown(row) for row in rows], cursor, UserPage)
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from fastapi import Path
 
-from app.api.deps import Admin, Now, Paged, Reader, Services, Tx
+from app.api.deps import Integrator, Now, Paged, RawReader, Reader, Services, Tx
 from app.api.problems import problems
 from app.api.routing import Router
 from app.api.schemas.base import page
@@ -58,7 +58,7 @@ def delivery_shown(row: Mapping[str, Any]) -> DeliveryDetail:
     operation_id="createWebhook",
     responses={201: {"links": LINKS}, **problems(DestinationNotAllowed, UnknownEventType, TooManyWebhooks)},
 )
-async def create_webhook(body: WebhookIn, caller: Admin, tx: Tx, state: Services, now: Now) -> WebhookCreated:
+async def create_webhook(body: WebhookIn, caller: Integrator, tx: Tx, state: Services, now: Now) -> WebhookCreated:
     """Have events posted to a URL of yours. The answer shows the signing secret, this once."""
     wanted = NewWebhook(body.url, body.description, body.types)
     row, secret = await webhooks.create(
@@ -68,7 +68,7 @@ async def create_webhook(body: WebhookIn, caller: Admin, tx: Tx, state: Services
 
 
 @router.get("/webhooks", operation_id="listWebhooks", responses=problems(InvalidCursor))
-async def list_webhooks(caller: Reader, tx: Tx, paging: Paged) -> WebhookPage:
+async def list_webhooks(caller: RawReader, tx: Tx, paging: Paged) -> WebhookPage:
     """All webhooks, in the order they were made."""
     after = paging.after("webhooks")
     found = await webhooks.page(tx, caller.workspace_id, after=after[0] if after else None, limit=paging.fetch)
@@ -77,7 +77,7 @@ async def list_webhooks(caller: Reader, tx: Tx, paging: Paged) -> WebhookPage:
 
 
 @router.get("/webhooks/{webhook}", operation_id="getWebhook", responses=problems(UnknownWebhook))
-async def get_webhook(webhook: WebhookPath, caller: Reader, tx: Tx) -> WebhookOut:
+async def get_webhook(webhook: WebhookPath, caller: RawReader, tx: Tx) -> WebhookOut:
     """One webhook, without its secret."""
     return WebhookOut.model_validate(await webhooks.get(tx, caller.workspace_id, webhook_id(webhook)))
 
@@ -88,7 +88,7 @@ async def get_webhook(webhook: WebhookPath, caller: Reader, tx: Tx) -> WebhookOu
     responses=problems(UnknownWebhook, DestinationNotAllowed, UnknownEventType),
 )
 async def change_webhook(
-    webhook: WebhookPath, body: WebhookPatch, caller: Admin, tx: Tx, state: Services
+    webhook: WebhookPath, body: WebhookPatch, caller: Integrator, tx: Tx, state: Services
 ) -> WebhookOut:
     """Change a webhook, or switch it off and on. A new URL gets what is still pending, too."""
     allow = Allow.of(state.settings.outbound_allow)
@@ -97,7 +97,7 @@ async def change_webhook(
 
 
 @router.delete("/webhooks/{webhook}", status_code=204, operation_id="deleteWebhook", responses=problems(UnknownWebhook))
-async def delete_webhook(webhook: WebhookPath, caller: Admin, tx: Tx) -> None:
+async def delete_webhook(webhook: WebhookPath, caller: Integrator, tx: Tx) -> None:
     """Delete a webhook with all its deliveries; what was still to be sent is not."""
     await webhooks.remove(tx, caller.workspace_id, webhook_id(webhook))
 
@@ -105,7 +105,9 @@ async def delete_webhook(webhook: WebhookPath, caller: Admin, tx: Tx) -> None:
 @router.post(
     "/webhooks/{webhook}/rotate-secret", operation_id="rotateWebhookSecret", responses=problems(UnknownWebhook)
 )
-async def rotate_webhook_secret(webhook: WebhookPath, caller: Admin, tx: Tx, state: Services, now: Now) -> SecretOut:
+async def rotate_webhook_secret(
+    webhook: WebhookPath, caller: Integrator, tx: Tx, state: Services, now: Now
+) -> SecretOut:
     """Sign with a new secret. For a day every delivery also carries a signature made with the one before."""
     made = await webhooks.rotate_secret(tx, caller.workspace_id, webhook_id(webhook), keys=state.keyring, now=now)
     return SecretOut(secret=made.text, previous_until=made.previous_until)
@@ -117,7 +119,7 @@ async def rotate_webhook_secret(webhook: WebhookPath, caller: Admin, tx: Tx, sta
     operation_id="testWebhook",
     responses=problems(UnknownWebhook, WebhookDisabled),
 )
-async def test_webhook(webhook: WebhookPath, caller: Admin, tx: Tx, now: Now) -> DeliveryDetail:
+async def test_webhook(webhook: WebhookPath, caller: Integrator, tx: Tx, now: Now) -> DeliveryDetail:
     """Post a `webhook.test` event about an invented account. The answer is the delivery to watch."""
     return delivery_shown(await webhooks.send_test(tx, caller.workspace_id, webhook_id(webhook), now=now))
 
@@ -128,7 +130,7 @@ async def test_webhook(webhook: WebhookPath, caller: Admin, tx: Tx, now: Now) ->
     operation_id="replayWebhook",
     responses=problems(UnknownWebhook, WebhookDisabled),
 )
-async def replay_webhook(webhook: WebhookPath, body: ReplayIn, caller: Admin, tx: Tx, now: Now) -> Replayed:
+async def replay_webhook(webhook: WebhookPath, body: ReplayIn, caller: Integrator, tx: Tx, now: Now) -> Replayed:
     """Send everything again that failed since a moment, with the same ids and bodies."""
     endpoint = await webhooks.get(tx, caller.workspace_id, webhook_id(webhook))
     count = await deliveries.replay_since(tx, caller.workspace_id, endpoint["id"], body.since, now=now)

@@ -7,7 +7,7 @@ from app.api.routing import Router
 from app.api.schemas.workspace import WorkspaceDeletion, WorkspaceOut, WorkspacePatch
 from app.db.base import Session
 from app.services import workspaces
-from app.services.workspaces import Changes, Retention, SlugMismatch
+from app.services.workspaces import Changes, Retention, Seats, SlugMismatch
 
 router = Router("workspace")
 
@@ -22,7 +22,8 @@ async def get_workspace(caller: Reader, tx: Tx) -> WorkspaceOut:
 async def update_workspace(body: WorkspacePatch, caller: Admin, tx: Tx, now: Now) -> WorkspaceOut:
     """Change settings. Accounts already stored are brought in line in the background; see the reprocessings."""
     retention: Retention = body.event_retention_days if "event_retention_days" in body.model_fields_set else "unchanged"
-    changes = Changes(body.name, body.owner_default_policy, body.conversation_tracking, retention)
+    seats: Seats = body.seats if "seats" in body.model_fields_set else "unchanged"
+    changes = Changes(body.name, body.owner_default_policy, body.conversation_tracking, retention, seats)
     return WorkspaceOut.model_validate(await workspaces.change(tx, caller.workspace_id, changes, now=now))
 
 

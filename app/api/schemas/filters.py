@@ -6,9 +6,9 @@ from pydantic import ConfigDict, Field, GetJsonSchemaHandler, TypeAdapter
 from pydantic.config import JsonDict
 from pydantic.json_schema import JsonSchemaValue
 
-from app.domain.fields import Op, Type
+from app.domain.fields import Op, Quantity, Type
 from app.domain.filters.operands import LONGEST_LIST
-from app.domain.filters.reading import DEEPEST, MOST_LEAVES
+from app.domain.filters.reading import DEEPEST, MOST_COUNTED, MOST_LEAVES
 from app.domain.wire import Wire
 
 Reading = Literal["text", "number", "datetime", "boolean"]
@@ -22,14 +22,23 @@ EXAMPLE: Final[JsonDict] = {
 
 
 class Condition(Wire):
-    """One condition. It is true or false for every account: on a missing value it is false, its negation true."""
+    """One condition. It is true or false for every record: on a missing value it is false, its negation true."""
 
     field: str = Field(description="A path listed by `GET /facts`, such as `owner.lastSeenAt` or `traits.plan`.")
     op: Op
     value: Any = Field(None, description=f"What to compare with; a list has at most {LONGEST_LIST} values.")
-    type: Reading | None = Field(
+    type: Reading | Literal["list"] | None = Field(
         None, description="How to read a trait, where operator and value do not already say it."
     )
+
+
+class Related(Wire):
+    """How many related records there must be that satisfy a filter of their own: "at least 3 users who …"."""
+
+    related: str = Field(description="A relation listed by `GET /facts`, such as `users`.")
+    op: Quantity
+    count: int | None = Field(None, ge=0, le=MOST_COUNTED, description="How many; left out with `none`.")
+    where: "FilterTree | None" = Field(None, description="Which of them count; left out: all of them.")
 
 
 class AllOf(Wire):
@@ -50,8 +59,8 @@ class NotOf(Wire):
     not_: "FilterTree" = Field(alias="not")
 
 
-FilterTree = AllOf | AnyOf | NotOf | Condition
-for _model in (AllOf, AnyOf, NotOf):
+FilterTree = AllOf | AnyOf | NotOf | Related | Condition
+for _model in (AllOf, AnyOf, NotOf, Related):
     _model.model_rebuild()
 
 
@@ -70,7 +79,7 @@ Filter = Annotated[dict[str, Any], _Documented()]
 
 
 class FactOut(Wire):
-    """One fact about accounts: what may be filtered, sorted and shown by its path."""
+    """One fact: what may be filtered, sorted and shown by its path."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -81,6 +90,7 @@ class FactOut(Wire):
                     "type": "datetime",
                     "operators": ["before", "after", "on", "between", "moreThanDaysAgo", "isSet", "isNotSet"],
                     "options": [],
+                    "prefix": None,
                     "nullable": True,
                     "sortable": True,
                     "observed": [],
@@ -94,12 +104,24 @@ class FactOut(Wire):
     type: Type
     operators: list[Op]
     options: list[str] = Field(description="The values a `select` can have.")
+    prefix: str | None = Field(description="How the ids begin that it is compared with, such as `mem` or `seg`.")
     nullable: bool = Field(description="Whether the value can be missing.")
     sortable: bool
-    observed: list[str] = Field(description="For a trait: the kinds of values seen in the latest accounts.")
+    observed: list[str] = Field(description="For a trait: the kinds of values seen in the latest records.")
+
+
+class RelationOut(Wire):
+    """Records that a condition can count."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "users", "label": "Users"}]})
+
+    name: str
+    label: str
 
 
 class FactsOut(Wire):
-    """The catalogue, then the traits seen in the workspace's latest accounts, the most common first (up to 200)."""
+    """The catalogue, then the traits seen in the workspace's latest records, the most common first (up to 200); and
+    the relations whose records can be counted."""
 
     data: list[FactOut]
+    related: list[RelationOut]

@@ -6,6 +6,7 @@ from uuid import UUID
 from pydantic import ConfigDict, Field, field_validator
 
 from app.api.schemas.base import Instant, Name, Page, WireId
+from app.api.schemas.members import MemberOut
 from app.domain.keys import IngestMode
 from app.domain.models import ApiKey
 from app.domain.wire import Wire
@@ -118,8 +119,10 @@ class MeOut(Wire):
     """Who you are to Steward."""
 
     workspace: WorkspaceRef
-    key: KeyRef
-    scopes: list[ScopeName]
+    key: KeyRef | None = Field(description="The key that asks; null for a member.")
+    member: MemberOut | None = Field(description="The member who asks; null for a key.")
+    scopes: list[ScopeName] = Field(description="Those of the key.")
+    permissions: list[str] = Field(description="What you may do.")
     server_time: Instant = Field(description="Our clock; timestamps more than a day ahead of it are refused.")
 
 

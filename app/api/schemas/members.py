@@ -1,6 +1,6 @@
 """The wire contract of members: the workspace's own staff."""
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
@@ -19,6 +19,10 @@ def _email(value: str) -> str:
 Email = Annotated[str, AfterValidator(_email), Field(min_length=3, max_length=320, examples=["dana@example.com"])]
 
 
+RoleName = Literal["admin", "leader", "team_member", "observer"]
+ROLE = "What they may do once they sign in; see the table in the documentation of the team."
+
+
 class MemberIn(Wire):
     """Someone of your team."""
 
@@ -26,6 +30,7 @@ class MemberIn(Wire):
 
     email: Email
     name: Name
+    role: RoleName = Field("team_member", description=ROLE)
 
 
 class MemberPatch(Wire):
@@ -35,10 +40,11 @@ class MemberPatch(Wire):
 
     email: Email | None = None
     name: Name | None = None
+    role: RoleName | None = Field(None, description=ROLE)
 
     @model_validator(mode="after")
     def _something(self) -> Self:
-        if self.email is None and self.name is None:
+        if self.email is None and self.name is None and self.role is None:
             raise ValueError("must change something")
         return self
 
@@ -49,6 +55,11 @@ class MemberOut(Wire):
     id: MemberId
     email: str
     name: str
+    role: RoleName
+    status: Literal["active", "invited", "deactivated"] = Field(
+        description="`invited`: asked to sign in, and did not yet. Somebody who was never asked is `active`."
+    )
+    signs_in: bool = Field(description="Whether they have a password.")
     created_at: Instant
     deactivated_at: Instant | None = Field(description="Since when this person is no longer part of the team.")
 

@@ -13,6 +13,7 @@ class FieldProblem(Wire):
         examples=["#/name"],
     )
     detail: str = Field(description="What is wrong with it.", examples=["Field required"])
+    column: int | None = Field(None, description="Of a filter written as one line: where in it, from 1.")
 
 
 class Problem(Wire):

@@ -1,5 +1,6 @@
 """The wire contract of the traits map."""
 
+from dataclasses import fields
 from typing import Annotated, Self
 
 from pydantic import AfterValidator, ConfigDict, Field
@@ -9,8 +10,11 @@ from app.api.schemas.base import Instant
 from app.api.schemas.owners import StateName
 from app.api.schemas.reprocessings import ReprocessingOut
 from app.api.schemas.workspace import Policy
+from app.domain.traits import TraitMap
 from app.domain.wire import Wire
 from app.services.trait_map import Edit
+
+FIELDS = tuple(field.name for field in fields(TraitMap))
 
 
 def _key(value: str) -> str:
@@ -27,32 +31,54 @@ class TraitMapIn(Wire):
     """Which traits of accounts feed which field; what is left out stays as it is."""
 
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{"owner": "ownerId", "mrr": ["mrr", "stripe.mrr"], "status": ["status"]}]}
+        json_schema_extra={
+            "examples": [
+                {
+                    "owner": "ownerId",
+                    "mrr": ["mrr", "stripe.mrr"],
+                    "renewal": ["contract.renewsOn"],
+                    "roles": {"csm": "csmEmail"},
+                }
+            ]
+        }
     )
 
     owner: TraitKey | None = Field(None, description="The trait that holds the owner's external id; null: none.")
+    name: TraitKeys = Field(["name"], description="The first of these that is text or a number is the account's name.")
     mrr: TraitKeys = Field(["mrr"], description="The first of these with a number is the account's MRR.")
     status: TraitKeys = Field(
         ["status"], description="The first of these that says subscribed, trial, churned or ignored is the status."
     )
+    renewal: TraitKeys = Field([], description="The first of these that is a date: when the account renews next.")
+    trial_end: TraitKeys = Field([], description="The first of these that is a date: when its trial ends.")
+    churn: TraitKeys = Field([], description="The first of these that is a date: when it churned.")
+    joined: TraitKeys = Field(
+        ["createdAt"], description="The first of these that is a date: when it joined; else its first activity."
+    )
+    roles: dict[Annotated[str, Field(min_length=1, max_length=50)], TraitKey] = Field(
+        {},
+        max_length=50,
+        description="The trait of each key role, which holds a member's e-mail address or id. Replaced as a whole.",
+    )
 
     def edit(self) -> Edit:
         """What was sent, as a change of the map in force."""
-        sent = self.model_fields_set
-        owner = () if self.owner is None else (self.owner,)
-        return Edit(
-            owner=owner if "owner" in sent else None,
-            mrr=tuple(self.mrr) if "mrr" in sent else None,
-            status=tuple(self.status) if "status" in sent else None,
-        )
+        sent = {name: getattr(self, name) for name in FIELDS if name in self.model_fields_set}
+        return Edit({name: tuple(value) if isinstance(value, list) else value for name, value in sent.items()})
 
 
 class TraitMapOut(Wire):
     """The traits map in force."""
 
     owner: str | None
+    name: list[str]
     mrr: list[str]
     status: list[str]
+    renewal: list[str]
+    trial_end: list[str]
+    churn: list[str]
+    joined: list[str]
+    roles: dict[str, str] = Field(description="Key role -> trait key.")
     updated_at: Instant | None = Field(description="Null while it is the default.")
     reprocessing: ReprocessingOut | None = Field(description="The work that applies this change to every account.")
 
@@ -90,6 +116,14 @@ class PreviewedChange(Wire):
     because: str
 
 
+class Coverage(Wire):
+    """How many accounts have a value under a mapped trait."""
+
+    field: str
+    key: str
+    accounts: int
+
+
 class PreviewOut(Wire):
     """What would happen to owners. Nothing has been changed."""
 
@@ -100,6 +134,7 @@ class PreviewOut(Wire):
     cleared: int = Field(description="Those of them that would be left without an owner.")
     resolved: int = Field(description="Accounts that would have an owner nobody disputes.")
     pending: int = Field(description="Accounts whose trait would name someone who is not linked.")
+    coverage: list[Coverage] = Field(description="Of the accounts looked at, how many have a value under each trait.")
     sample: list[PreviewedChange] = Field(description="The first ten changes.")
 
     @classmethod

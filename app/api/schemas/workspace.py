@@ -26,6 +26,7 @@ class WorkspaceOut(Wire):
     event_retention_days: int | None = Field(
         description="Events older than this are deleted, whatever comes of them stays; null: none are for their age."
     )
+    seats: int | None = Field(description="How many members besides observers may sign in; null: any number.")
     created_at: Instant
 
 
@@ -39,6 +40,9 @@ class WorkspacePatch(Wire):
     conversation_tracking: bool | None = None
     event_retention_days: int | None = Field(
         None, ge=1, le=36_500, description="Delete events older than this, from now on; null: none for their age."
+    )
+    seats: int | None = Field(
+        None, ge=1, le=1_000_000, description="How many members besides observers may sign in; null: any number."
     )
 
 

@@ -5,22 +5,46 @@ The language never says "unknown": a condition on a missing value is false, and 
 equal.
 """
 
+from app.domain.filters.binding import NeedsMember, bind
 from app.domain.filters.meaning import Facts, Outcome, explain, holds, next_change
 from app.domain.filters.reading import InvalidFilter, parse
-from app.domain.filters.tree import AllOf, AnyOf, Leaf, Not, Tree, leaves
+from app.domain.filters.tree import (
+    AllOf,
+    AnyOf,
+    Condition,
+    Leaf,
+    Not,
+    Related,
+    Tree,
+    asks_about,
+    conditions,
+    leaves,
+    parts,
+    relations,
+    size,
+)
 
 __all__ = [
     "AllOf",
     "AnyOf",
+    "Condition",
     "Facts",
     "InvalidFilter",
     "Leaf",
+    "NeedsMember",
     "Not",
     "Outcome",
+    "Related",
     "Tree",
+    "asks_about",
+    "bind",
+    "conditions",
     "explain",
     "holds",
     "leaves",
     "next_change",
     "parse",
+    "parts",
+    "relations",
+    "size",
 ]

@@ -10,14 +10,14 @@ from uuid import UUID
 
 from app.domain import ids
 from app.domain.fields import Fact, Op, Type, storable
-from app.domain.filters.tree import FAR, TICK, TURNS, Operand, Span
-from app.domain.filters.values import fold, instant_of
+from app.domain.filters.tree import FAR, TICK, TURNS, Move, Operand, Span
+from app.domain.filters.values import fold, instant_of, plain
+from app.domain.operators import BARE, MANY, MOVES
 
 LONGEST_LIST: Final = 200
 LONGEST_TEXT: Final = 1024
 MOST_DAYS: Final = 36_500
 LARGEST: Final = 10**30
-PREFIXES: Final = {Type.PERSON: "mem", Type.ID: "acc"}
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")
 _OFFSET: Final = re.compile(r"(Z|[-+][0-9]{2}:?[0-9]{2})\Z")
 
@@ -35,16 +35,18 @@ class Unusable(ValueError):
 
 def reader(reading: Type, op: Op) -> Reader | None:
     """How to read the operand of `op` on values read as `reading`; None when it takes no operand."""
-    if op in (Op.IS_SET, Op.IS_NOT_SET, Op.IS_TRUE, Op.IS_FALSE):
+    if op in BARE:
         return None
     if op in TURNS:
         return _days
+    if op in MOVES:
+        return _move
     if reading is Type.DATETIME:
         return SPANS[op]
     one = ONES[reading]
     if op is Op.BETWEEN:
         return _between
-    return _many(one) if op in (Op.IS_ANY_OF, Op.IS_NONE_OF) else one
+    return _many(one) if op in MANY else one
 
 
 def _text(value: Any, fact: Fact) -> str:
@@ -70,11 +72,20 @@ def _option(value: Any, fact: Fact) -> str:
 
 
 def _reference(value: Any, fact: Fact) -> UUID:
-    prefix = PREFIXES[fact.type]
-    found = ids.read(prefix, value) if isinstance(value, str) else None
+    found = ids.read(fact.prefix, value) if isinstance(value, str) else None
     if found is None:
-        raise Unusable(f"`{fact.path}` is compared with an id such as {prefix}_0190….")
+        raise Unusable(f"`{fact.path}` is compared with an id such as {fact.prefix}_0190….")
     return found
+
+
+def _member(value: Any, fact: Fact) -> UUID | str:
+    """One value of a set."""
+    return _reference(value, fact) if fact.prefix else _text(value, fact)
+
+
+def _item(value: Any, fact: Fact) -> str:
+    """One value of a list in a trait: a number as its plain digits, so that 7 and 7.0 are one."""
+    return _text(value, fact) if isinstance(value, str) else plain(_number(value, fact))
 
 
 def _many(one: Callable[[Any, Fact], One]) -> Reader:
@@ -110,6 +121,24 @@ def _days(value: Any, _fact: Fact) -> int:
     return value
 
 
+def _move(value: Any, fact: Fact) -> Move:
+    if not isinstance(value, dict) or value.keys() != {"by", "unit", "days"}:
+        raise Unusable('Say by how much, and since when: {"by": 20, "unit": "percent", "days": 30}.')
+    by = _within("by", _number, value["by"], fact)
+    if by <= 0:
+        raise Unusable("Give a number above 0; a fall is `decreasedBy`, a rise `increasedBy`.", "/by")
+    if value["unit"] not in ("percent", "number"):
+        raise Unusable("The unit is percent or number.", "/unit")
+    return Move(by, value["unit"] == "percent", _within("days", _days, value["days"], fact))
+
+
+def _within(key: str, one: Callable[[Any, Fact], Any], value: Any, fact: Fact) -> Any:
+    try:
+        return one(value, fact)
+    except Unusable as unusable:
+        raise Unusable(str(unusable), f"/{key}") from unusable
+
+
 def moment(value: Any) -> Span:
     """A date as the 24 hours of that UTC day, an instant (with its offset) as one microsecond."""
     at = instant_of(value)
@@ -142,4 +171,6 @@ ONES: Final[dict[Type, Any]] = {
     Type.SELECT: _option,
     Type.PERSON: _reference,
     Type.ID: _reference,
+    Type.MULTI: _member,
+    Type.LIST: _item,
 }

@@ -1,20 +1,39 @@
 """Reads a filter from JSON: strict, bounded, and every refusal points at the part it is about."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final
 
 from app.domain.errors import Rejected
-from app.domain.fields import OPERATORS, READINGS, Fact, Op, Type, UnknownFact, find
+from app.domain.fields import (
+    OPERATORS,
+    RELATIONS,
+    TRAIT_READINGS,
+    Fact,
+    Op,
+    Quantity,
+    Relation,
+    Subject,
+    Type,
+    UnknownFact,
+    find,
+)
 from app.domain.filters import operands
 from app.domain.filters.operands import Unusable
-from app.domain.filters.tree import AllOf, AnyOf, Leaf, Not, Operand, Tree
+from app.domain.filters.tree import AllOf, AnyOf, Leaf, Not, Operand, Related, Tree
 
 DEEPEST: Final = 8
+DEEPEST_RELATED: Final = 2
 MOST_LEAVES: Final = 100
+MOST_COUNTED: Final = 1_000_000
 LEAF_KEYS: Final = {"field", "op", "value", "type"}
+RELATED_KEYS: Final = {"related", "op", "count", "where"}
 TRAIT_HINT: Final = " Or state another `type`; for true and false use isTrue and isFalse."
+SHAPES: Final = (
+    "A condition has `field`, `op` and mostly `value`, or `related`, `op`, `count` and mostly `where`; a group is all,"
+    " any or not alone."
+)
 
 
 class InvalidFilter(Rejected):
@@ -28,101 +47,150 @@ class _Budget:
     leaves: int = MOST_LEAVES
 
 
-def parse(source: Any) -> Tree:
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where the reader is: the pointer so far, what records are meant here, and how much deeper it may go."""
+
+    subject: Subject
+    pointer: str = ""
+    depth: int = DEEPEST
+    related: int = DEEPEST_RELATED
+    budget: _Budget = field(default_factory=_Budget)
+
+    def below(self, step: str) -> "_Place":
+        return replace(self, pointer=f"{self.pointer}/{step}", depth=self.depth - 1)
+
+    def refuse(self, detail: str, step: str = "") -> InvalidFilter:
+        where = f"#/filter{self.pointer}{step}"
+        return InvalidFilter(f"{where}: {detail}", errors=[{"pointer": where, "detail": detail}])
+
+    def spend(self) -> None:
+        self.budget.leaves -= 1
+        if self.budget.leaves < 0:
+            raise self.too_many()
+
+    def too_many(self, step: str = "") -> InvalidFilter:
+        return self.refuse(f"A filter holds at most {MOST_LEAVES} conditions and groups in a list.", step)
+
+
+def parse(source: Any, subject: Subject = Subject.ACCOUNTS) -> Tree:
     """The tree behind a JSON filter. Raises `InvalidFilter` with a JSON pointer into the filter."""
-    return _node(source, "", DEEPEST, _Budget())
+    return _node(source, _Place(subject))
 
 
-def _refuse(pointer: str, detail: str) -> InvalidFilter:
-    where = f"#/filter{pointer}"
-    return InvalidFilter(f"{where}: {detail}", errors=[{"pointer": where, "detail": detail}])
-
-
-def _node(source: Any, pointer: str, depth: int, budget: _Budget) -> Tree:
+def _node(source: Any, place: _Place) -> Tree:
     if not isinstance(source, Mapping):
-        raise _refuse(pointer, "Write an object here: a condition, or a group under all, any or not.")
-    if depth == 0:
-        raise _refuse(pointer, f"Groups nest at most {DEEPEST} deep: merge some of them.")
+        raise place.refuse("Write an object here: a condition, or a group under all, any or not.")
+    if place.depth == 0:
+        raise place.refuse(f"Groups nest at most {DEEPEST} deep: merge some of them.")
     group = GROUPS.get(next(iter(source), "")) if len(source) == 1 else None
     if group is not None:
-        return group(source, pointer, depth - 1, budget)
-    return _leaf(source, pointer, budget)
+        return group(source, place)
+    return _related(source, place) if "related" in source else _leaf(source, place)
 
 
-def _parts(source: Mapping[str, Any], pointer: str, depth: int, budget: _Budget, *, kind: str) -> Tree:
+def _parts(source: Mapping[str, Any], place: _Place, *, kind: str) -> Tree:
     parts = source[kind]
     if not isinstance(parts, list):
-        raise _refuse(f"{pointer}/{kind}", f"Give `{kind}` a list of conditions or groups.")
+        raise place.refuse(f"Give `{kind}` a list of conditions or groups.", f"/{kind}")
     if len(parts) > MOST_LEAVES:
-        raise _too_many(f"{pointer}/{kind}")
-    read = tuple(_node(part, f"{pointer}/{kind}/{ix}", depth, budget) for ix, part in enumerate(parts))
+        raise place.too_many(f"/{kind}")
+    read = tuple(_node(part, place.below(f"{kind}/{ix}")) for ix, part in enumerate(parts))
     return AllOf(read) if kind == "all" else AnyOf(read)
 
 
-def _not(source: Mapping[str, Any], pointer: str, depth: int, budget: _Budget) -> Tree:
-    return Not(_node(source["not"], f"{pointer}/not", depth, budget))
+def _not(source: Mapping[str, Any], place: _Place) -> Tree:
+    return Not(_node(source["not"], place.below("not")))
 
 
-GROUPS: Final[Mapping[str, Callable[[Mapping[str, Any], str, int, _Budget], Tree]]] = {
+GROUPS: Final[Mapping[str, Callable[[Mapping[str, Any], _Place], Tree]]] = {
     "all": partial(_parts, kind="all"),
     "any": partial(_parts, kind="any"),
     "not": _not,
 }
 
 
-def _too_many(pointer: str) -> InvalidFilter:
-    return _refuse(pointer, f"A filter holds at most {MOST_LEAVES} conditions and groups in a list.")
+def _related(source: Mapping[str, Any], place: _Place) -> Related:
+    place.spend()
+    if not source.keys() <= RELATED_KEYS or "op" not in source:
+        raise place.refuse(SHAPES)
+    relation = _relation(source["related"], place)
+    if not isinstance(source["op"], str) or source["op"] not in [*Quantity]:
+        raise place.refuse(f"Related records are counted by one of: {', '.join(Quantity)}.", "/op")
+    op = Quantity(source["op"])
+    where = source.get("where")
+    inside = replace(place.below("where"), subject=relation.target, related=place.related - 1)
+    tree = AllOf(()) if where is None else _node(where, inside)
+    shown = {key: source[key] for key in ("count", "where") if source.get(key) is not None}
+    return Related(relation, op, _count(source.get("count"), op, place), tree, shown or None)
 
 
-def _leaf(source: Mapping[str, Any], pointer: str, budget: _Budget) -> Leaf:
-    budget.leaves -= 1
-    if budget.leaves < 0:
-        raise _too_many(pointer)
+def _relation(name: Any, place: _Place) -> Relation:
+    known = RELATIONS[place.subject]
+    if place.related == 0:
+        raise place.refuse(f"Conditions on related records nest at most {DEEPEST_RELATED} deep.", "/related")
+    if not isinstance(name, str) or name not in known:
+        raise place.refuse(f"Of {place.subject} these can be counted: {', '.join(known)}.", "/related")
+    return known[name]
+
+
+def _count(count: Any, op: Quantity, place: _Place) -> int:
+    if op is Quantity.NONE:
+        if count is not None:
+            raise place.refuse("`none` takes no count.", "/count")
+        return 0
+    if isinstance(count, bool) or not isinstance(count, int) or not 0 <= count <= MOST_COUNTED:
+        raise place.refuse(f"Give a whole number from 0 to {MOST_COUNTED}.", "/count")
+    return count
+
+
+def _leaf(source: Mapping[str, Any], place: _Place) -> Leaf:
+    place.spend()
     if not {"field", "op"} <= source.keys() or not source.keys() <= LEAF_KEYS:
-        raise _refuse(pointer, "A condition has `field`, `op` and mostly `value`; a group is all, any or not alone.")
-    fact = _fact(source["field"], f"{pointer}/field")
-    op = _op(source["op"], fact, f"{pointer}/op")
-    reading = _reading(source, fact, op, pointer)
-    return Leaf(fact, reading, op, _operand(source, fact, reading, op, pointer), source.get("value"))
+        raise place.refuse(SHAPES)
+    fact = _fact(source["field"], place)
+    op = _op(source["op"], fact, place)
+    reading = _reading(source, fact, op, place)
+    return Leaf(fact, reading, op, _operand(source, fact, reading, op, place), source.get("value"))
 
 
-def _fact(path: Any, pointer: str) -> Fact:
+def _fact(path: Any, place: _Place) -> Fact:
     if not isinstance(path, str):
-        raise _refuse(pointer, "Name the field as text.")
+        raise place.refuse("Name the field as text.", "/field")
     try:
-        return find(path)
+        return find(path, place.subject)
     except UnknownFact as unknown:
-        raise _refuse(pointer, unknown.detail) from unknown
+        raise place.refuse(unknown.detail, "/field") from unknown
 
 
-def _op(name: Any, fact: Fact, pointer: str) -> Op:
+def _op(name: Any, fact: Fact, place: _Place) -> Op:
     if isinstance(name, str) and name in fact.operators:
         return Op(name)
-    raise _refuse(pointer, f"`{fact.path}` takes one of: {', '.join(fact.operators)}.")
+    raise place.refuse(f"`{fact.path}` takes one of: {', '.join(fact.operators)}.", "/op")
 
 
-def _reading(source: Mapping[str, Any], fact: Fact, op: Op, pointer: str) -> Type:
+def _reading(source: Mapping[str, Any], fact: Fact, op: Op, place: _Place) -> Type:
     """The type values are compared as: the fact's own, or for a trait the one stated or implied."""
     stated = source.get("type")
     if fact.type is not Type.TRAIT:
         if stated not in (None, fact.type):
-            raise _refuse(f"{pointer}/type", f"`{fact.path}` is of type {fact.type}; leave `type` out.")
+            raise place.refuse(f"`{fact.path}` is of type {fact.type}; leave `type` out.", "/type")
         return fact.type
     if stated is None:
-        return _implied(op, source.get("value"))
-    if stated not in READINGS:
-        raise _refuse(f"{pointer}/type", f"A trait is read as one of: {', '.join(READINGS)}.")
+        return implied(op, source.get("value"))
+    if stated not in TRAIT_READINGS:
+        raise place.refuse(f"A trait is read as one of: {', '.join(TRAIT_READINGS)}.", "/type")
     reading = Type(stated)
     if op not in OPERATORS[reading]:
-        raise _refuse(f"{pointer}/op", f"A {reading} takes one of: {', '.join(OPERATORS[reading])}.")
+        raise place.refuse(f"A {reading} takes one of: {', '.join(OPERATORS[reading])}.", "/op")
     return reading
 
 
-def _implied(op: Op, value: Any) -> Type:
+def implied(op: Op, value: Any) -> Type:
     """What a trait must be read as for this operator and operand to make sense; a mere presence check reads nothing."""
     if op in (Op.IS_SET, Op.IS_NOT_SET):
         return Type.TRAIT
-    candidates = [reading for reading in READINGS if op in OPERATORS[reading]]
+    candidates = [reading for reading in TRAIT_READINGS if op in OPERATORS[reading]]
     sample = value[0] if isinstance(value, list) and value else value
     wanted = Type.NUMBER if isinstance(sample, int | float) else candidates[0]
     if op is Op.BETWEEN and isinstance(sample, str):
@@ -130,16 +198,16 @@ def _implied(op: Op, value: Any) -> Type:
     return wanted if wanted in candidates else candidates[0]
 
 
-def _operand(source: Mapping[str, Any], fact: Fact, reading: Type, op: Op, pointer: str) -> Operand:
+def _operand(source: Mapping[str, Any], fact: Fact, reading: Type, op: Op, place: _Place) -> Operand:
     read = operands.reader(reading, op)
     if read is None:
         if source.get("value") is not None:
-            raise _refuse(f"{pointer}/value", f"`{op}` takes no value.")
+            raise place.refuse(f"`{op}` takes no value.", "/value")
         return None
     if "value" not in source:
-        raise _refuse(f"{pointer}/value", f"`{op}` needs a value.")
+        raise place.refuse(f"`{op}` needs a value.", "/value")
     try:
         return read(source["value"], fact)
     except Unusable as unusable:
         hint = TRAIT_HINT if fact.key is not None else ""
-        raise _refuse(f"{pointer}/value{unusable.where}", f"{unusable}{hint}") from unusable
+        raise place.refuse(f"{unusable}{hint}", f"/value{unusable.where}") from unusable

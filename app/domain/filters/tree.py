@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
-from app.domain.fields import Fact, Op, Type
+from app.domain.fields import Fact, Op, Quantity, Relation, Subject, Type
 
 TICK: Final = timedelta(microseconds=1)  # the smallest step of every clock here
 FAR: Final = datetime(9000, 1, 1, tzinfo=UTC)  # later instants are never waited for, nor may a filter name them
@@ -21,7 +21,16 @@ class Span:
     end: datetime | None
 
 
-Operand = str | Decimal | Span | UUID | int | tuple[str, ...] | tuple[Decimal, ...] | tuple[UUID, ...] | None
+@dataclass(frozen=True, slots=True)
+class Move:
+    """By how much a number changed since it was `days` ago: by that many, or by that many hundredths of what it was."""
+
+    by: Decimal
+    percent: bool
+    days: int
+
+
+Operand = str | Decimal | Span | Move | UUID | int | tuple[str, ...] | tuple[Decimal, ...] | tuple[UUID, ...] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +48,27 @@ class Leaf:
 
 
 @dataclass(frozen=True, slots=True)
+class Related:
+    """A condition on how many related records satisfy `where`; `value` is only shown."""
+
+    relation: Relation
+    op: Quantity
+    count: int
+    where: "Tree"
+    value: Any = field(default=None, compare=False)
+
+    def met(self, found: int) -> bool:
+        """Whether this many are as many as asked for."""
+        match self.op:
+            case Quantity.AT_LEAST:
+                return found >= self.count
+            case Quantity.AT_MOST:
+                return found <= self.count
+            case _:
+                return found == self.count
+
+
+@dataclass(frozen=True, slots=True)
 class AllOf:
     parts: tuple["Tree", ...]
 
@@ -53,7 +83,8 @@ class Not:
     part: "Tree"
 
 
-Tree = AllOf | AnyOf | Not | Leaf
+Condition = Leaf | Related
+Tree = AllOf | AnyOf | Not | Leaf | Related
 
 # A negative operator is true exactly where its positive is false: on missing values too.
 NEGATIVES: Final = {
@@ -74,16 +105,50 @@ TURNS: Final[Mapping[Op, Callable[[int], tuple[int, ...]]]] = {
 }
 
 
-def leaves(tree: Tree) -> Iterator[Leaf]:
-    """Every condition of the tree, in reading order."""
+def conditions(tree: Tree) -> Iterator[Condition]:
+    """Every condition on the records the tree is about, in reading order; not those on records related to them."""
     match tree:
-        case Leaf():
+        case Leaf() | Related():
             yield tree
         case Not(part):
-            yield from leaves(part)
+            yield from conditions(part)
         case AllOf(parts) | AnyOf(parts):
             for part in parts:
-                yield from leaves(part)
+                yield from conditions(part)
+
+
+def leaves(tree: Tree) -> Iterator[Leaf]:
+    """The conditions that name a fact of the records themselves."""
+    return (one for one in conditions(tree) if isinstance(one, Leaf))
+
+
+def relations(tree: Tree) -> Iterator[Related]:
+    """The conditions on related records, those inside them included."""
+    for one in conditions(tree):
+        if isinstance(one, Related):
+            yield one
+            yield from relations(one.where)
+
+
+def parts(tree: Tree) -> Iterator[Tree]:
+    """The tree, and those inside its conditions on related records."""
+    yield tree
+    yield from (one.where for one in relations(tree))
+
+
+def asks_about(tree: Tree, subject: Subject) -> bool:
+    """Whether the answer depends on related records of this kind."""
+    return any(one.relation.target is subject for one in relations(tree))
+
+
+def size(tree: Tree) -> int:
+    """How many conditions there are in all."""
+    return sum(1 + (size(one.where) if isinstance(one, Related) else 0) for one in conditions(tree))
+
+
+def looks_back(leaf: Leaf) -> bool:
+    """Whether the condition needs to know what the value was."""
+    return isinstance(leaf.operand, Move)
 
 
 def turns(leaf: Leaf) -> tuple[timedelta, ...]:

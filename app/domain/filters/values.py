@@ -91,6 +91,32 @@ def boolean_of(value: Any) -> bool | None:
     return {"true": True, "false": False}.get(fold(value)) if isinstance(value, str) else None
 
 
+def plain(number: Decimal) -> str:
+    """A number's digits without an exponent and without zeros at its end (`trim_scale` in SQL)."""
+    digits = format(number, "f")
+    if "." in digits:
+        digits = digits.rstrip("0").rstrip(".")
+    return "0" if digits in ("", "-0", "-") else digits
+
+
+def list_of(value: Any) -> frozenset[str] | None:
+    """A trait as a list of texts, as they are compared (`steward_list` in SQL): an array's texts and numbers, true and
+    false; a single one of them is a list of one. Whatever else an array holds is passed over; an empty one is missing.
+    """
+    found = frozenset(
+        text for item in (value if isinstance(value, list) else [value]) if (text := _item(item)) is not None
+    )
+    return found or None
+
+
+def _item(value: Any) -> str | None:
+    if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
+        number = number_of(value)
+        return None if number is None else plain(number)
+    text = text_of(value)
+    return None if text is None else fold(text)
+
+
 def read_as(reading: Type, value: Any) -> Any:
     """A trait's JSON value as `reading`, or None where it cannot be read so."""
     match reading:
@@ -102,5 +128,7 @@ def read_as(reading: Type, value: Any) -> Any:
             return instant_of(value)
         case Type.BOOLEAN:
             return boolean_of(value)
+        case Type.LIST:
+            return list_of(value)
         case _:
             return value

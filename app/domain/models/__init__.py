@@ -10,14 +10,20 @@ from app.domain.models.accounts import (
     OwnerChoice,
     OwnerClaim,
 )
+from app.domain.models.audit import AuditEntry, IdempotencyKey
 from app.domain.models.base import Base
+from app.domain.models.bulk_edits import BulkEdit, BulkEditRow
 from app.domain.models.erasures import Erasure, Suppression
 from app.domain.models.events import Event, MessageReceipt
+from app.domain.models.hot_facts import HotFact
 from app.domain.models.imports import Import, ImportFault, ImportPart
 from app.domain.models.inbox import Parcel
 from app.domain.models.indicators import Alert, Indicator
 from app.domain.models.jobs import Job, Reprocessing
+from app.domain.models.key_roles import KeyRole, KeyRoleChange, Role, RoleTrait
 from app.domain.models.keys import ApiKey, KeySecret
+from app.domain.models.lifecycle import LifecycleRules, StatusChange, StatusChoice
+from app.domain.models.mrr import MrrChange
 from app.domain.models.organizations import (
     AccountParent,
     Affiliation,
@@ -28,10 +34,23 @@ from app.domain.models.organizations import (
 )
 from app.domain.models.outbound import Delivery, DeliveryAttempt, WebhookEndpoint
 from app.domain.models.rejections import RejectedCount, RejectedMessage, RejectedTotal
+from app.domain.models.segments import Segment, SegmentChange, SegmentExclusion, SegmentLink
+from app.domain.models.team import (
+    AccessGroup,
+    GroupAccount,
+    GroupMember,
+    GroupParent,
+    Invitation,
+    MemberLookup,
+    MemberSession,
+)
+from app.domain.models.traits import TraitDefinition, TraitHistory
 from app.domain.models.users import Membership, User, UserActivity, UserDay, UserFacts
-from app.domain.models.workspaces import KeyRole, Member, TraitMapping, Workspace
+from app.domain.models.views import View
+from app.domain.models.workspaces import Member, TraitMapping, Workspace
 
 __all__ = [
+    "AccessGroup",
     "Account",
     "AccountActivity",
     "AccountChange",
@@ -40,7 +59,10 @@ __all__ = [
     "Affiliation",
     "Alert",
     "ApiKey",
+    "AuditEntry",
     "Base",
+    "BulkEdit",
+    "BulkEditRow",
     "CustomInstance",
     "Delivery",
     "DeliveryAttempt",
@@ -48,16 +70,27 @@ __all__ = [
     "DirtyRecord",
     "Erasure",
     "Event",
+    "GroupAccount",
+    "GroupMember",
+    "GroupParent",
+    "HotFact",
+    "IdempotencyKey",
     "Import",
     "ImportFault",
     "ImportPart",
     "Indicator",
+    "Invitation",
     "Job",
     "KeyRole",
+    "KeyRoleChange",
     "KeySecret",
+    "LifecycleRules",
     "Member",
+    "MemberLookup",
+    "MemberSession",
     "Membership",
     "MessageReceipt",
+    "MrrChange",
     "Organization",
     "OrganizationFacts",
     "OwnerChange",
@@ -68,12 +101,23 @@ __all__ = [
     "RejectedMessage",
     "RejectedTotal",
     "Reprocessing",
+    "Role",
+    "RoleTrait",
+    "Segment",
+    "SegmentChange",
+    "SegmentExclusion",
+    "SegmentLink",
+    "StatusChange",
+    "StatusChoice",
     "Suppression",
+    "TraitDefinition",
+    "TraitHistory",
     "TraitMapping",
     "User",
     "UserActivity",
     "UserDay",
     "UserFacts",
+    "View",
     "WebhookEndpoint",
     "Workspace",
 ]

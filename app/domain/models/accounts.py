@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Computed, Identity, Index, Numeric, Text, UniqueConstraint, Uuid, text
+from sqlalchemy import BigInteger, Identity, Index, Numeric, Text, UniqueConstraint, Uuid, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -35,7 +35,7 @@ class Account(Base):
     workspace_id: Mapped[Key]
     id: Mapped[Key]
     external_id: Mapped[Str]
-    name: Mapped[str | None] = mapped_column(Text, Computed("traits ->> 'name'", persisted=True))
+    name: Mapped[str | None] = mapped_column(Text)  # set by a trigger, by the traits map
     traits: Mapped[Json] = mapped_column(server_default=text("'{}'"))
     trait_stamps: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
     created_at: Mapped[Made]
@@ -103,6 +103,9 @@ class AccountFacts(Base):
     organization_id: Mapped[Ref | None]
     status_source: Mapped[Str] = mapped_column(server_default="default")
     status_since: Mapped[At | None]
+    organization_status: Mapped[str | None] = mapped_column(Text)  # as far as it was handed down
+    revenue: Mapped[Decimal | None] = mapped_column(Numeric)  # what the traits say of MRR now, and
+    last_mrr: Mapped[Decimal | None] = mapped_column(Numeric)  # said last: churned accounts keep that
     unconverted: Mapped[bool] = mapped_column(server_default=text("false"))
     trial_ends_at: Mapped[At | None]
     churned_at: Mapped[At | None]

@@ -66,6 +66,7 @@ class Reprocessing(Base):
     workspace_id: Mapped[Key]
     id: Mapped[Key]
     cause: Mapped[Str]  # such as `trait_map`, `owner_policy`, `indicator`
+    subject: Mapped[Str] = mapped_column(server_default="accounts")
     state: Mapped[Str] = mapped_column(server_default="waiting")
     total: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     done: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))

@@ -42,6 +42,7 @@ class Organization(Base):
     last_seen_at: Mapped[At | None]
     created_at: Mapped[Made]
     updated_at: Mapped[Made]
+    access_groups: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid), server_default=text("'{}'"))
 
 
 class OrganizationFacts(Base):
@@ -78,6 +79,7 @@ class OrganizationFacts(Base):
     first_seen_at: Mapped[At | None]
     last_seen_at: Mapped[At | None]
     segments: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid), server_default=text("'{}'"))
+    told: Mapped[str | None] = mapped_column(Text)  # a digest of what its accounts last heard of it
     next_check_at: Mapped[At | None]
     evaluated_at: Mapped[At | None]
 
@@ -89,6 +91,7 @@ class DirtyRecord(Base):
     __table_args__ = (
         owned_by_workspace(),
         CheckConstraint("subject in ('users', 'organizations')", name="subject"),
+        Index("ix_dirty_records_failing", "workspace_id", "record_id", postgresql_where=text("attempts > 0")),
         {"postgresql_with": {"autovacuum_vacuum_scale_factor": "0.01", "autovacuum_vacuum_cost_delay": "0"}},
     )
 

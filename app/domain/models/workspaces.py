@@ -7,7 +7,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import Text
 
-from app.domain.models.base import At, Base, Key, Made, Ref, Str, inside_workspace, owned_by_workspace
+from app.domain.models.base import At, Base, Key, Made, Str, owned_by_workspace
 
 
 class Workspace(Base):
@@ -24,19 +24,26 @@ class Workspace(Base):
     conversation_tracking: Mapped[bool] = mapped_column(server_default=text("false"))
     created_at: Mapped[Made]
     watches_users: Mapped[bool] = mapped_column(server_default=text("false"))  # rules ask about users: mark who moves
+    watches: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'"))
+    """Which changes rules about other records hear of; see `db.watching`."""
     erasures: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     """How often anything was deleted or released: what processes remember of ids holds as long as this stays."""
     event_retention_days: Mapped[int | None]
     """How long events are kept; null: as long as the installation keeps them."""
+    seats: Mapped[int | None]
+    """How many members besides observers may sign in; null: any number."""
 
 
 class TraitMapping(Base):
-    """One row per mapped field of accounts: the first of `trait_keys` that has a value feeds the field."""
+    """One row per mapped field of accounts: the first of `trait_keys` that has a value feeds the field.
+
+    The trait of a key role is the field `role:` and the role's name.
+    """
 
     __tablename__ = "trait_mappings"
     __table_args__ = (
         owned_by_workspace(),
-        CheckConstraint("field in ('owner', 'mrr', 'status')", name="field"),
+        CheckConstraint("field ~ '^([a-z_]+|role:[a-z0-9_]+)$'", name="field"),
     )
 
     workspace_id: Mapped[Key]
@@ -60,23 +67,5 @@ class Member(Base):
     name: Mapped[Str]
     created_at: Mapped[Made]
     deactivated_at: Mapped[At | None]
-
-
-class KeyRole(Base):
-    """Who of the staff holds a role at an account."""
-
-    __tablename__ = "key_roles"
-    __table_args__ = (
-        owned_by_workspace(),
-        inside_workspace("account_id", "accounts"),
-        inside_workspace("member_id", "members"),
-        CheckConstraint("role in ('csm', 'account_executive')", name="role"),
-        Index(None, "workspace_id", "member_id"),
-    )
-
-    workspace_id: Mapped[Key]
-    account_id: Mapped[Key]
-    role: Mapped[str] = mapped_column(Text, primary_key=True)
-    member_id: Mapped[Ref]
-    source: Mapped[Str]
-    assigned_at: Mapped[At]
+    role: Mapped[str] = mapped_column(Text, server_default="team_member")
+    password_hash: Mapped[Str | None]

@@ -1,0 +1,70 @@
+"""The audit log as rows."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final, cast
+from uuid import UUID
+
+from sqlalchemy import Table, delete, insert, select, text
+
+from app.db.base import Session, rows
+from app.domain import ids
+from app.domain.audit import Entry, Narrowing
+from app.domain.models import AuditEntry
+
+_TABLE: Final = cast("Table", AuditEntry.__table__)
+_FORGET: Final = text(
+    """
+update audit_entries set target = nullif(target, :name), path = null, request = null, details = null
+where workspace_id = :workspace and (target = :name or strpos(concat(path, request, details), :name) > 0)
+"""
+)
+
+
+async def insert_new(db: Session, workspace_id: UUID, entry: Entry) -> None:
+    """Write a line."""
+    values = {
+        "id": ids.new_id(),
+        "at": entry.at,
+        "actor": entry.actor,
+        "action": entry.action,
+        "target": entry.target,
+        "path": entry.path,
+        "request": entry.request,
+        "details": dict(entry.details) or None,
+        "request_id": entry.request_id,
+    }
+    await db.execute(insert(_TABLE).values(workspace_id=workspace_id, **values))
+
+
+async def page(
+    db: Session, workspace_id: UUID, narrowed: Narrowing, *, before: UUID | None, limit: int
+) -> Sequence[Mapping[str, Any]]:
+    """Lines, the newest first."""
+    query = select(*_TABLE.c).where(_TABLE.c.workspace_id == workspace_id)
+    query = query.where(*(_TABLE.c[name] == value for name, value in narrowed.equal.items()))
+    if narrowed.since is not None:
+        query = query.where(_TABLE.c.at >= narrowed.since)
+    if narrowed.until is not None:
+        query = query.where(_TABLE.c.at < narrowed.until)
+    if before is not None:
+        query = query.where(_TABLE.c.id < before)
+    return rows(await db.execute(query.order_by(_TABLE.c.id.desc()).limit(limit)))
+
+
+async def forget(db: Session, workspace_id: UUID, name: str) -> int:
+    """Take what names somebody out of the log: that something was done, by whom and when, stays."""
+    result = await db.execute(_FORGET, {"workspace": workspace_id, "name": name})
+    return int(cast("Any", result).rowcount)
+
+
+async def workspaces(db: Session) -> Sequence[UUID]:
+    """Every workspace with lines or kept answers."""
+    return list(
+        await db.scalars(text("select workspace_id from audit_entries union select workspace_id from idempotency_keys"))
+    )
+
+
+async def purge(db: Session, workspace_id: UUID, *, before: datetime) -> None:
+    """Delete the lines of before."""
+    await db.execute(delete(_TABLE).where(_TABLE.c.workspace_id == workspace_id, _TABLE.c.id < ids.least_at(before)))

@@ -112,7 +112,8 @@ async def cases(bench: Bench) -> list[Case]:
     for ask in PAGES:
         report = understood(ask)
         made.append(Case(ask.name, False, report, None, page_sql(ask, None)))
-        where = f"f.workspace_id = $1 and {ask.where} and {ask.sort[0].sql} is not null"
+        known = " and ".join(f"{key.sql} is not null" for key in ask.sort)
+        where = f"f.workspace_id = $1 and {ask.where} and {known}"
         values = ", ".join(f"({key.sql})::text" for key in ask.sort)
         way = " desc" if ask.sort[0].descending else ""
         order = ", ".join(f"{key.sql}{' desc nulls last' if key.descending else ''}" for key in ask.sort)

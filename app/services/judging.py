@@ -91,9 +91,7 @@ async def _apply(db: Session, workspace_id: UUID, changes: Changes, now: datetim
     return len(made)
 
 
-async def _facts(
-    db: Session, workspace_id: UUID, changes: Changes, now: datetime
-) -> Mapping[UUID, Mapping[str, Any]]:
+async def _facts(db: Session, workspace_id: UUID, changes: Changes, now: datetime) -> Mapping[UUID, Mapping[str, Any]]:
     moved: list[tuple[UUID, Indicator | None]] = [*changes.fire]
     moved += [(alert.account_id, one) for alert, one in changes.resolve]
     wanted = [need for _, one in moved if one is not None for need in facts.needs(one.tree)]

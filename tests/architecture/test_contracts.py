@@ -37,6 +37,8 @@ BREAKS = [
     ("rows", "app/api/paging.py", "from app.domain.models import Account"),
     ("database", "app/services/accounts.py", "from sqlalchemy import select"),
     ("database", "app/workers/pump.py", "import asyncpg"),
+    ("columns", "app/db/reports.py", "import duckdb"),
+    ("columns", "app/db/replica/engine.py", "import duckdb"),
     ("bell", "app/workers/pump.py", "import arq"),
     ("bell", "app/api/paging.py", "import redis.asyncio"),
     ("bell", "app/api/shared.py", "import arq"),

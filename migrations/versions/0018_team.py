@@ -104,7 +104,9 @@ def upgrade() -> None:
     op.add_column("members", sa.Column("role", sa.Text(), server_default="team_member", nullable=False))
     op.add_column("members", text("password_hash", nullable=True))
     none = sa.text("'{}'")
-    column = sa.Column("access_groups", postgresql.ARRAY(sa.Uuid()), server_default=none, nullable=False)
+    column: sa.Column[Any] = sa.Column(
+        "access_groups", postgresql.ARRAY(sa.Uuid()), server_default=none, nullable=False
+    )
     op.add_column("organizations", column)
     people()
     groups()

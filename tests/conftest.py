@@ -185,7 +185,9 @@ async def as_member(app, database, workspace):
         email = email or f"{role}-{new_id().hex}@staff.test"
         async with database.transaction(workspace_id) as db:
             made = await members.add(db, workspace_id, email=email, name=role, role=MemberRole(role), now=now)
-            opened = await sessions.open_for(db, workspace_id, made["id"], client="tests", lasts=lasts, now=now)
+            opened = await sessions.open_for(
+                db, workspace_id, made["id"], verified=None, client="tests", lasts=lasts, now=now
+            )
         client = httpx.AsyncClient(
             transport=httpx.ASGITransport(app=app, raise_app_exceptions=False),
             base_url="http://steward.test",

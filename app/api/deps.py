@@ -21,6 +21,7 @@ from app.api.usage import Usage
 from app.api.writes import around
 from app.db.base import Database, Session
 from app.db.replica import Replicas
+from app.domain import ids
 from app.domain.keys import Caller, MissingKey
 from app.domain.secrets import Keyring
 from app.domain.team import ALLOWED, Permission, Scope
@@ -29,8 +30,12 @@ from app.settings import Settings
 
 ASGIScope = MutableMapping[str, Any]
 
-FINDERS: Final = {"account": accounts.find, "user": users.find, "organization": organizations.find}
-"""What parameters of paths are called that name a record."""
+FINDERS: Final = {
+    "account": ("acc", accounts.find),
+    "user": ("usr", users.find),
+    "organization": ("org", organizations.find),
+}
+"""What parameters of paths are called that name a record, how ids of such begin, and where they are found."""
 
 
 @dataclass(slots=True)
@@ -110,11 +115,15 @@ class Needs:
 
 
 async def _see(request: Request, caller: Caller) -> None:
-    """What the path names is there for this caller: said once for all routes, whatever they do with it."""
-    for name, find in FINDERS.items():
+    """What the path names is there for this caller: said once for all routes, whatever they do with it.
+
+    From here on the path names it by our id: what is done without the veil is done to what was found behind it.
+    """
+    for name, (prefix, find) in FINDERS.items():
         if name in request.path_params:
             async with state_of(request.scope).transaction(caller) as db:
-                await find(db, caller.workspace_id, request.path_params[name])
+                found = await find(db, caller.workspace_id, request.path_params[name])
+            request.path_params[name] = ids.show(prefix, found)
 
 
 # One name per permission (see `domain.team.ALLOWED`): every route takes exactly one of them.

@@ -23,7 +23,6 @@ from app.services.sessions import Lifetime, Opened
 PER_PERSON: Final = buckets.rate(6, 10)  # from one address; nobody is locked out for more than ten seconds
 PER_EMAIL: Final = buckets.rate(60, 60)  # from anywhere: a stranger's attempts leave room for one's own
 PER_ADDRESS: Final = buckets.rate(120, 120)  # an office, or a proxy that everybody comes through
-_NOT_THESE: Final = "No member signs in with this e-mail address and this password."
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +42,13 @@ async def sign_in(state: State, request: Request, *, slug: str | None, email: st
         async with state.database.transaction(workspace_id) as db:
             stored = await members.password_of(db, workspace_id, member_id)
         if await hashing.fits(password, stored):
-            fitting.append((workspace_id, member_id))
+            fitting.append((workspace_id, member_id, stored))
     if not candidates:
         await hashing.fits(password, None)
     if not fitting:
-        raise WrongCredentials(_NOT_THESE)
+        raise WrongCredentials(sessions.NOT_THESE)
     if len(fitting) > 1:
-        raise SeveralWorkspaces("Say which one with `workspace`.", workspaces=await _slugs(state, fitting))
+        raise SeveralWorkspaces("Say which one with `workspace`.", workspaces=await _slugs(state, [one[0] for one in fitting]))
     return await _enter(state, request, *fitting[0])
 
 
@@ -73,7 +72,7 @@ async def accept(state: State, request: Request, *, token: str, name: str, passw
         )
         line = _line(state, request, member_id, "acceptInvitation", show("inv", invitation_id))
         await audit.record(db, workspace_id, line)
-    return await _enter(state, request, workspace_id, member_id)
+    return await _enter(state, request, workspace_id, member_id, stored)
 
 
 async def change_password(state: State, request: Request, caller: Caller, *, current: str, new: str) -> None:
@@ -88,7 +87,7 @@ async def change_password(state: State, request: Request, caller: Caller, *, cur
     passwords.check(new, email=email)
     changed = await hashing.hashed(new)
     async with state.database.transaction(workspace_id) as db:
-        await members.set_password(db, workspace_id, member_id, changed)
+        await members.set_password(db, workspace_id, member_id, changed, verified=stored)
         await sessions.end_all(db, workspace_id, member_id, but=caller.session_id)
         line = _line(state, request, member_id, "changePassword", show("mem", member_id))
         await audit.record(db, workspace_id, line)
@@ -101,11 +100,13 @@ def lifetime(state: State) -> Lifetime:
     return Lifetime(timedelta(days=settings.session_days), timedelta(hours=settings.session_idle_hours))
 
 
-async def _enter(state: State, request: Request, workspace_id: UUID, member_id: UUID) -> Entered:
+async def _enter(
+    state: State, request: Request, workspace_id: UUID, member_id: UUID, verified: str | None
+) -> Entered:
     client = request.headers.get("user-agent")
     async with state.database.transaction(workspace_id) as db:
         opened = await sessions.open_for(
-            db, workspace_id, member_id, client=client, lasts=lifetime(state), now=state.now()
+            db, workspace_id, member_id, verified=verified, client=client, lasts=lifetime(state), now=state.now()
         )
     return Entered(workspace_id, opened)
 
@@ -119,9 +120,9 @@ async def _candidates(state: State, slug: str | None, email: str) -> Sequence[tu
     return [one for one in found if one[0] == wanted]
 
 
-async def _slugs(state: State, entries: Sequence[tuple[UUID, UUID]]) -> list[str]:
+async def _slugs(state: State, workspace_ids: Sequence[UUID]) -> list[str]:
     found = []
-    for workspace_id, _ in entries:
+    for workspace_id in workspace_ids:
         async with state.database.transaction(workspace_id) as db:
             found.append((await workspaces.find(db, workspace_id)).slug)
     return sorted(found)

@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from app.api.deps import State
 from app.api.group_commit import Overloaded
+from app.domain.audit import Entry, masked
 from app.domain.erasures import Suppressed
 from app.domain.errors import Conflict, DomainError
 from app.domain.ids import new_id
@@ -17,6 +18,7 @@ from app.domain.messages import Message
 from app.intake import guard, reading
 from app.intake.items import Timed
 from app.intake.reading import BadMessage, Taken
+from app.services import audit
 
 
 class MessageIdReused(Conflict):
@@ -38,10 +40,13 @@ class Single:
     deduplicated: bool
 
 
-async def record(state: State, caller: Caller, sent: Timed, make: Make, *, may_wait: bool = False) -> Single:
+async def record(
+    state: State, caller: Caller, sent: Timed, make: Make, *, action: str, may_wait: bool = False
+) -> Single:
     """Record the messages that `make(received_at, skew)` gives. Raises `BadMessage`, `MessageIdReused`, `Suppressed`.
 
     It is applied before this returns, so that routes can show what was stored; with `may_wait`, as the key's mode says.
+    What a person does leaves a line in the audit log; what programs send has its receipts.
     """
     messages = _made(state, make)
     raw = sent.model_dump(mode="json", by_alias=True, exclude_unset=True)
@@ -51,6 +56,9 @@ async def record(state: State, caller: Caller, sent: Timed, make: Make, *, may_w
         raise Suppressed("Nothing of it was stored. To let them come back, delete their suppression.")
     if verdict.status == "conflict":
         raise MessageIdReused("Send other content under another message id; the first one stands.")
+    if caller.member_id is not None:
+        async with state.database.transaction(caller.workspace_id) as db:
+            await audit.record(db, caller.workspace_id, Entry(state.now(), caller.actor, action, request=masked(raw)))
     return Single(
         status="duplicate" if verdict.status == "duplicate" else "accepted",
         message_id=sent.message_id or new_id().hex,

@@ -13,10 +13,20 @@ from app.domain.audit import Entry, Narrowing
 from app.domain.models import AuditEntry
 
 _TABLE: Final = cast("Table", AuditEntry.__table__)
+# Whole values only: an id such as "1" is part of almost everything. What is emptied says by which deletion it was.
 _FORGET: Final = text(
     """
-update audit_entries set target = nullif(target, :name), path = null, request = null, details = null
-where workspace_id = :workspace and (target = :name or strpos(concat(path, request, details), :name) > 0)
+update audit_entries e set
+    target = case when e.target = any(cast(:names as text[])) then null else e.target end,
+    path = null, request = null, details = jsonb_build_object('emptiedBy', cast(:erasure as text))
+where e.workspace_id = :workspace and (
+    e.target = any(cast(:names as text[]))
+    or exists (
+        select from unnest(cast(:names as text[])) n
+        where strpos(substr(e.path, 8) || '/', '/' || n || '/') > 0  -- beyond /api/v1
+            or strpos(concat(e.request, e.details), to_jsonb(n)::text) > 0
+    )
+)
 """
 )
 
@@ -52,9 +62,9 @@ async def page(
     return rows(await db.execute(query.order_by(_TABLE.c.id.desc()).limit(limit)))
 
 
-async def forget(db: Session, workspace_id: UUID, name: str) -> int:
+async def forget(db: Session, workspace_id: UUID, names: Sequence[str], erasure: str) -> int:
     """Take what names somebody out of the log: that something was done, by whom and when, stays."""
-    result = await db.execute(_FORGET, {"workspace": workspace_id, "name": name})
+    result = await db.execute(_FORGET, {"workspace": workspace_id, "names": list(names), "erasure": erasure})
     return int(cast("Any", result).rowcount)
 
 

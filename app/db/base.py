@@ -1,7 +1,7 @@
 """The engine, and the one way into a transaction: the workspace is set before anything else happens in it."""
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Self, cast
 from uuid import UUID
 
@@ -9,7 +9,7 @@ import asyncpg
 from asyncpg.exceptions import InterfaceError as Misused
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, InterfaceError
+from sqlalchemy.exc import DBAPIError, InterfaceError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
@@ -170,7 +170,16 @@ async def unveiled(db: Session) -> AsyncIterator[None]:
         return
     await db.execute(_AS, {"role": ROLE})
     db.info[_VEILED] = False
-    yield
+    try:
+        yield
+    except BaseException:  # whoever catches it may go on in this transaction
+        with suppress(SQLAlchemyError):  # an aborted one cannot: what rolls it back veils it again
+            await _veil(db)
+        raise
+    await _veil(db)
+
+
+async def _veil(db: Session) -> None:
     db.info[_VEILED] = True
     await db.execute(_AS, {"role": MEMBER_ROLE})
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, and_, case, exists, func, insert, literal, or_, select, true, update
+from sqlalchemy import ColumnElement, Select, and_, case, exists, func, insert, literal, or_, select, true, update
 
 from app.db.base import Session, rows
 from app.domain.models import Invitation, Member
@@ -78,6 +78,27 @@ async def password_of(db: Session, workspace_id: UUID, member_id: UUID) -> str |
         _TABLE.c.workspace_id == workspace_id, _TABLE.c.id == member_id, _TABLE.c.deactivated_at.is_(None)
     )
     return (await db.execute(wanted)).scalar_one_or_none()
+
+
+async def hold_password(db: Session, workspace_id: UUID, member_id: UUID, verified: str | None) -> bool:
+    """Whether a member is still here with this password; if so, neither changes until the transaction ends."""
+    wanted = select(_TABLE.c.id).where(*_still(workspace_id, member_id, verified))
+    return (await db.execute(wanted.with_for_update(read=True))).first() is not None
+
+
+async def set_password(db: Session, workspace_id: UUID, member_id: UUID, stored: str, *, verified: str) -> bool:
+    """Replace a password, unless another took its place or the member left in between; whether it was replaced."""
+    wanted = update(Member).where(*_still(workspace_id, member_id, verified)).values(password_hash=stored)
+    return (await db.execute(wanted.returning(_TABLE.c.id))).first() is not None
+
+
+def _still(workspace_id: UUID, member_id: UUID, verified: str | None) -> Sequence[ColumnElement[bool]]:
+    return (
+        _TABLE.c.workspace_id == workspace_id,
+        _TABLE.c.id == member_id,
+        _TABLE.c.deactivated_at.is_(None),
+        _TABLE.c.password_hash.is_not_distinct_from(verified),
+    )
 
 
 async def seats_taken(db: Session, workspace_id: UUID, *, but: UUID | None = None) -> int:

@@ -65,8 +65,17 @@ def kept(action: str, body: bytes) -> Any:
 def masked(value: Any) -> Any:
     """The same JSON with whatever is called a secret hidden."""
     if isinstance(value, dict):
-        return {key: HIDDEN if _is_secret(key) else masked(part) for key, part in value.items()}
+        return {key: _masked(key, part) for key, part in value.items()}
     return [masked(part) for part in value] if isinstance(value, list) else value
+
+
+def _masked(key: str, value: Any) -> Any:
+    if _is_secret(key):
+        return HIDDEN
+    if key == "url" and isinstance(value, str) and "://" in value:  # receivers put secrets into paths
+        scheme, _, rest = value.partition("://")
+        return f"{scheme}://{rest.partition('/')[0].rpartition('@')[2]}/…"
+    return masked(value)
 
 
 def keeps_path(action: str) -> bool:

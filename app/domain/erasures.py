@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
+from urllib.parse import quote
 from uuid import UUID
 
 from app.domain import ids
@@ -150,9 +151,19 @@ class Subject:
     external_id: str
 
     @property
+    def shown(self) -> str:
+        """Our id on the wire."""
+        return ids.show("usr" if self.kind == "user" else "acc", self.id)
+
+    @property
     def needle(self) -> bytes:
         """What a letter about this user or account contains for certain."""
-        return ids.show("usr" if self.kind == "user" else "acc", self.id).encode()
+        return self.shown.encode()
+
+    @property
+    def names(self) -> list[str]:
+        """Whatever a request may have called this user or account, as it is and as part of an address."""
+        return sorted({self.shown, self.external_id, quote(self.external_id, safe="")})
 
     @property
     def quoted(self) -> str:

@@ -1,13 +1,12 @@
 """What a report asks for: a subject, columns, a filter, an order, a scope; and what it shows when nothing is said."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
 from typing import Any, Final, Literal
 from uuid import UUID
-
-import orjson
 
 from app.domain.errors import NotFound, Rejected
 from app.domain.fields import READINGS, Fact, Op, Subject, Type, UnknownFact, find
@@ -152,7 +151,7 @@ def _by_change(asked: Asked) -> Sequence[Mapping[str, Any]]:
 
 
 def _digest(asked: Any) -> str:
-    return sha256(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]
+    return sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()[:32]  # numbers of any size
 
 
 def _order(key: Mapping[str, Any], pointer: str, subject: Subject) -> Order:

@@ -253,7 +253,7 @@ async def _refused(db: Session, workspace_id: UUID, subject: Subject, row: Mappi
         inbox=dropped,
         rejected_messages=await rejections.forget(db, workspace_id, subject.external_id),
         import_errors=await erasures.delete_import_errors(db, workspace_id, subject.external_id),
-        audit_entries=await audit.forget(db, workspace_id, subject.external_id),
+        audit_entries=await audit.forget(db, workspace_id, subject.names, ids.show("ers", row["id"])),
         bulk_edits=await bulk_edits.scrub(db, workspace_id, subject.id),
     )
     return Step(+gone, None)

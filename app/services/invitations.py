@@ -40,7 +40,7 @@ async def invite(db: Session, workspace_id: UUID, *, email: str, role: MemberRol
     await workspaces.take_turn(db, workspace_id)  # seats are counted one after the other
     await members.lock_email(db, workspace_id, email)
     known = await members.one(db, workspace_id, member_id=None, email=email)
-    if known is not None and known["signs_in"]:
+    if known is not None and known["signs_in"] and known["deactivated_at"] is None:
         raise EmailTaken("This member signs in already.", member=ids.show("mem", known["id"]))
     await staff.take_seat(db, workspace_id, role, but=known["id"] if known else None)
     if known is None:
@@ -49,7 +49,7 @@ async def invite(db: Session, workspace_id: UUID, *, email: str, role: MemberRol
         await members.insert_new(db, workspace_id, values)
     else:
         member_id = known["id"]
-        await members.change(db, workspace_id, member_id, {"role": role.value, "deactivated_at": None})
+        await members.change(db, workspace_id, member_id, {"role": role.value, "deactivated_at": None, "password_hash": None})
         await invitations.revoke_of(db, workspace_id, member_id, now=now)
     await staffing.welcome(db, workspace_id, await staff.find(db, workspace_id, email))
     id_ = ids.new_id()

@@ -10,7 +10,7 @@ from app.db.base import Session
 from app.domain import ids
 from app.domain.errors import Conflict, NotFound
 from app.domain.roles import MemberDeactivated
-from app.domain.team import LastAdmin, MemberRole, NoSeatLeft, address_fingerprint
+from app.domain.team import LastAdmin, MemberRole, NoSeatLeft, WrongCredentials, address_fingerprint
 from app.services import sessions, staffing
 
 
@@ -51,7 +51,7 @@ async def add(
     if known is not None and known["deactivated_at"] is None:
         raise EmailTaken("A member with this e-mail address exists.", member=ids.show("mem", known["id"]))
     if known is not None:
-        back = {"email": email, "name": name, "role": role.value, "deactivated_at": None}
+        back = {"email": email, "name": name, "role": role.value, "deactivated_at": None, "password_hash": None}
         await members.change(db, workspace_id, known["id"], back)
     else:
         values = {"id": ids.new_id(), "email": email, "name": name, "role": role.value, "created_at": now}
@@ -68,6 +68,7 @@ async def change(
 
     Raises `UnknownMember`, `EmailTaken`, `LastAdmin`, `NoSeatLeft`.
     """
+    await workspaces.take_turn(db, workspace_id)  # of two who demote each other, the later one finds the other demoted
     member = await find(db, workspace_id, ref)
     values: dict[str, Any] = {key: value for key, value in (("email", email), ("name", name)) if value is not None}
     if email is not None:
@@ -93,7 +94,6 @@ async def _take_address(db: Session, workspace_id: UUID, member: Mapping[str, An
 
 
 async def _allowed_role(db: Session, workspace_id: UUID, member: Mapping[str, Any], role: MemberRole) -> str:
-    await workspaces.take_turn(db, workspace_id)  # of two who demote each other, one comes later
     await _keep_an_admin(db, workspace_id, member)
     if member["signs_in"] or member["status"] == "invited":
         await take_seat(db, workspace_id, role, but=member["id"])
@@ -148,6 +148,10 @@ async def password_of(db: Session, workspace_id: UUID, member_id: UUID) -> str |
     return await members.password_of(db, workspace_id, member_id)
 
 
-async def set_password(db: Session, workspace_id: UUID, member_id: UUID, stored: str) -> None:
-    """Store another password, hashed."""
-    await members.change(db, workspace_id, member_id, {"password_hash": stored})
+async def set_password(db: Session, workspace_id: UUID, member_id: UUID, stored: str, *, verified: str | None) -> None:
+    """Store another password, hashed, in place of the one that was verified.
+
+    Raises `WrongCredentials` when that one is no longer theirs: checking takes long, and meanwhile they may have left.
+    """
+    if verified is None or not await members.set_password(db, workspace_id, member_id, stored, verified=verified):
+        raise WrongCredentials("This is not your present password any more.")

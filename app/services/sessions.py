@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from app.db import lookups, members, sessions
@@ -15,6 +15,7 @@ from app.domain.keys import Caller, Grant
 from app.domain.team import MemberRole, UnknownSession
 
 LONGEST_CLIENT = 200
+NOT_THESE: Final = "No member signs in with this e-mail address and this password."
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +67,27 @@ async def grant_of(
 
 
 async def open_for(
-    db: Session, workspace_id: UUID, member_id: UUID, *, client: str | None, lasts: Lifetime, now: datetime
+    db: Session,
+    workspace_id: UUID,
+    member_id: UUID,
+    *,
+    verified: str | None,
+    client: str | None,
+    lasts: Lifetime,
+    now: datetime,
 ) -> Opened:
-    """A new session of a member. Those of theirs that ended by themselves are cleared away."""
+    """A new session of a member. Those of theirs that ended by themselves are cleared away.
+
+    `verified` is what was stored of the password when it was checked. Raises `WrongCredentials` when the member has
+    another one since, or left: whoever changes that ends the sessions there are, and must find this one among them.
+    """
+    if not await members.hold_password(db, workspace_id, member_id, verified):
+        raise team.WrongCredentials(NOT_THESE)
     stale = await sessions.end_stale(db, workspace_id, member_id, idle=lasts.idle, now=now)
     await lookups.remove(db, workspace_id, stale)
     member = await members.one(db, workspace_id, member_id=member_id, email="")
     if member is None:
-        raise team.WrongCredentials("The member is gone.")
+        raise team.WrongCredentials(NOT_THESE)
     text, id_, ends = keys.token("ses", secrets.token_bytes(32)), new_id(), now + lasts.most
     name = client[:LONGEST_CLIENT] if client else None
     values = {"id": id_, "member_id": member_id, "client": name, "created_at": now, "last_used_at": now}

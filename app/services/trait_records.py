@@ -10,7 +10,7 @@ from uuid import UUID
 from app.db import ingest as writing
 from app.db import organizations as organization_rows
 from app.db import suppressions, trait_definitions, trait_history
-from app.db.base import Session
+from app.db.base import Session, unveiled
 from app.domain import relations
 from app.domain.erasures import Suppressed
 from app.domain.fields import Subject
@@ -107,15 +107,28 @@ async def edit(
     messages = messages_of(subject, row, changes, now)
     if receipts.erasures:
         await check_owner(db, workspace_id, messages, receipts.owner_trait, editor.memory)
+    async with unveiled(db):  # what follows of it may be more than who edits may see
+        await _store(db, workspace_id, subject, messages, receipts, editor, now)
+    return await show(db, workspace_id, subject, ref, None)
+
+
+async def _store(
+    db: Session,
+    workspace_id: UUID,
+    subject: Subject,
+    messages: Sequence[Message],
+    receipts: writing.Receipts,
+    editor: Editor,
+    now: datetime,
+) -> None:
     if subject is Subject.ORGANIZATIONS:
         told = relations.fold(messages)
         source = editor.actor if editor.memory.keeps_history else None
         await organization_rows.apply(db, workspace_id, told, {}, {}, now, source=source)
-    else:
-        batch = fold(messages, owner_trait=receipts.owner_trait, erasures=receipts.erasures)
-        batch.source, batch.keeps_history = editor.actor, editor.memory.keeps_history
-        await writing.apply(db, workspace_id, batch, now)
-    return await show(db, workspace_id, subject, ref, None)
+        return
+    batch = fold(messages, owner_trait=receipts.owner_trait, erasures=receipts.erasures)
+    batch.source, batch.keeps_history = editor.actor, editor.memory.keeps_history
+    await writing.apply(db, workspace_id, batch, now)
 
 
 async def check_edit(

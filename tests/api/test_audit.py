@@ -84,6 +84,7 @@ ELSEWHERE = {
     "deleteUser": "writes its line itself, without a name",
     "deleteAccount": "writes its line itself, without a name",
     "deleteWorkspace": "takes the log along",
+    "changePassword": "writes its line itself",
 }
 
 
@@ -99,3 +100,37 @@ async def test_a_deletion_is_told_without_the_name_and_earlier_requests_lose_it(
     shown = await lines(client)
     assert (shown[0]["action"], shown[0]["target"]) == ("deleteUser", deletion["id"])
     assert "ada-7" not in str(shown)
+
+
+async def test_a_deletion_empties_what_it_must_and_nothing_that_only_looks_like_it(client, drain):
+    """Someone whose id is "1" is part of almost every address; and requests may have used our own id."""
+    messages = [{"type": "user", "messageId": "1", "userId": "v1", "accountIds": ["acme"]}]
+    assert (await client.post("/api/v1/batch", json={"messages": messages})).status_code == 202
+    ours = (await client.get("/api/v1/users/v1")).json()["id"]
+    traits = {"traits": {"name": "Secret Person"}}
+    assert (await client.patch(f"/api/v1/users/{ours}/traits", json=traits)).status_code == 200
+    await client.post("/api/v1/members", json=MEMBER)
+    deletion = (await client.delete("/api/v1/users/v1")).json()
+    await drain()
+
+    told = {line["action"]: line for line in await lines(client)}
+
+    assert told["addMember"]["request"] == MEMBER
+    assert "Secret" not in str(told)
+    assert [line["details"] for line in told.values() if line["details"]] == [{"emptiedBy": deletion["id"]}]
+
+
+async def test_what_a_member_sends_in_by_hand_leaves_a_line(as_member):
+    admin = await as_member("admin")
+
+    await admin.post("/api/v1/accounts", json={"externalId": "acme", "traits": {"name": "Acme"}})
+
+    (line,) = await lines(admin, action="upsertAccount")
+    assert line["actor"].startswith("mem_")
+    assert line["request"]["externalId"] == "acme"
+
+
+async def test_of_addresses_only_the_host_is_kept(client):
+    await client.post("/api/v1/webhooks", json={"url": "https://hooks.example.com/T000/secret-part"})
+
+    assert "secret-part" not in str(await lines(client))

@@ -348,3 +348,9 @@ async def test_what_an_address_cannot_ask_is_refused(client, params, code):
     answer = await client.get(PATH, params=params)
 
     assert (answer.status_code, answer.json()["code"]) == (422, code), answer.text
+
+
+async def test_a_number_of_any_size_may_be_asked_for(client):
+    condition = {"field": "mrr", "op": "greaterThan", "value": 10**25}
+    answer = await client.post("/api/v1/reports/accounts", json={"filter": condition})
+    assert answer.status_code in {200, 422}, answer.text

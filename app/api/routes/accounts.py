@@ -59,7 +59,9 @@ async def upsert_account(body: AccountIn, caller: AccountMaker, state: Services)
 
     The trait mapped as account owner (see the trait map) may name a user not known yet: it stays pending until then.
     """
-    done = await single.record(state, caller, body, lambda at, skew: body.messages(body.external_id, at, skew))
+    done = await single.record(
+        state, caller, body, lambda at, skew: body.messages(body.external_id, at, skew), action="upsertAccount"
+    )
     async with state.transaction(caller) as db:
         row = await accounts.show(db, caller.workspace_id, body.external_id)
     return AccountRecorded(status=done.status, message_id=done.message_id, account=shown(row))

@@ -25,5 +25,5 @@ async def post_event(body: EventIn, caller: Sender, state: Services) -> EventOut
     The reserved names `$message.received` (the user wrote to you) and `$message.sent` (you wrote to the user) feed the
     owner columns about conversations and count neither as activity nor as a session.
     """
-    done = await single.record(state, caller, body, body.to_domain, may_wait=True)
+    done = await single.record(state, caller, body, body.to_domain, may_wait=True, action="postEvent")
     return EventOut(status=done.status, message_id=done.message_id, deduplicated=done.deduplicated)

@@ -34,7 +34,9 @@ router = Router("organizations")
 @router.post("/organizations", operation_id="upsertOrganization", responses=problems(*single.REFUSALS))
 async def upsert_organization(body: OrganizationIn, caller: AccountMaker, state: Services) -> OrganizationRecorded:
     """Create an organization, or merge traits into the one you know by this id."""
-    done = await single.record(state, caller, body, lambda at, skew: body.messages(body.external_id, at, skew))
+    done = await single.record(
+        state, caller, body, lambda at, skew: body.messages(body.external_id, at, skew), action="upsertOrganization"
+    )
     async with state.transaction(caller) as db:
         row = await organizations.show(db, caller.workspace_id, body.external_id)
     shown = OrganizationOut.model_validate(row)
@@ -122,7 +124,7 @@ async def set_organization(account: Ref, body: ParentIn, caller: AccountMaker, s
     def make(at: datetime, skew: timedelta) -> tuple[Message, ...]:
         return (ParentMessage(body.happened(at, skew), name, body.organization_id),)
 
-    done = await single.record(state, caller, body, make)
+    done = await single.record(state, caller, body, make, action="setOrganization")
     async with state.transaction(caller) as db:
         row = await accounts.show(db, caller.workspace_id, name)
     return AccountRecorded(status=done.status, message_id=done.message_id, account=account_shown(row))

@@ -58,7 +58,9 @@ async def upsert_user(body: UserIn, caller: UserMaker, state: Services) -> UserR
     """
     await _check_reach(body, caller, state)
     names = body.external_id, tuple(body.accounts), tuple(body.organizations)
-    done = await single.record(state, caller, body, lambda at, skew: body.messages(*names, at, skew))
+    done = await single.record(
+        state, caller, body, lambda at, skew: body.messages(*names, at, skew), action="upsertUser"
+    )
     async with state.transaction(caller) as db:
         user = await _detail(db, caller, body.external_id)
     return UserRecorded(status=done.status, message_id=done.message_id, user=user)

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from app.db.base import Session
+from app.db.base import Session, unveiled
 from app.db.places import Place
 from app.db.replica import pages, source
 from app.db.replica.copies import Copy, Demand
@@ -116,8 +116,9 @@ class Replicas:
             if copy.began >= called:  # somebody else looked while we waited
                 return True
             began = time.monotonic()
-            found = await source.changes(db, workspace_id, copy.snapshot, most=AT_ONCE + 1)
-            if len(found.accounts) > AT_ONCE or not copy.reaches(found.at):
-                return False
-            await copy.take(db, workspace_id, found, began)
+            async with unveiled(db):  # the copy is everybody's: what this asker may not see is not gone
+                found = await source.changes(db, workspace_id, copy.snapshot, most=AT_ONCE + 1)
+                if len(found.accounts) > AT_ONCE or not copy.reaches(found.at):
+                    return False
+                await copy.take(db, workspace_id, found, began)
             return True

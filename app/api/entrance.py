@@ -48,7 +48,9 @@ async def sign_in(state: State, request: Request, *, slug: str | None, email: st
     if not fitting:
         raise WrongCredentials(sessions.NOT_THESE)
     if len(fitting) > 1:
-        raise SeveralWorkspaces("Say which one with `workspace`.", workspaces=await _slugs(state, [one[0] for one in fitting]))
+        raise SeveralWorkspaces(
+            "Say which one with `workspace`.", workspaces=await _slugs(state, [one[0] for one in fitting])
+        )
     return await _enter(state, request, *fitting[0])
 
 
@@ -100,9 +102,7 @@ def lifetime(state: State) -> Lifetime:
     return Lifetime(timedelta(days=settings.session_days), timedelta(hours=settings.session_idle_hours))
 
 
-async def _enter(
-    state: State, request: Request, workspace_id: UUID, member_id: UUID, verified: str | None
-) -> Entered:
+async def _enter(state: State, request: Request, workspace_id: UUID, member_id: UUID, verified: str | None) -> Entered:
     client = request.headers.get("user-agent")
     async with state.database.transaction(workspace_id) as db:
         opened = await sessions.open_for(

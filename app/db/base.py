@@ -28,6 +28,7 @@ _ENTER_VEILED = text(
     "select set_config('steward.workspace', :workspace, true), set_config('steward.groups', :groups, true),"
     " set_config('role', :role, true)"
 )
+_VEIL = text("select set_config('steward.groups', :groups, true), set_config('role', :role, true)")
 _AS = text("select set_config('role', :role, true)")
 _VEILED = "steward.veiled"
 _ENTER_PUMP = text("select set_config('steward.pump', 'on', true), set_config('role', :role, true)")
@@ -131,7 +132,7 @@ class Database:
             async with self._begin(_ENTER, values, before=before) as session:
                 yield session
             return
-        values |= {"role": MEMBER_ROLE, "groups": f"{{{','.join(str(group) for group in sorted(groups))}}}"}
+        values |= {"role": MEMBER_ROLE, "groups": _array(groups)}
         async with self._begin(_ENTER_VEILED, values, before=before) as session:
             session.info[_VEILED] = True
             yield session
@@ -182,6 +183,23 @@ async def unveiled(db: Session) -> AsyncIterator[None]:
 async def _veil(db: Session) -> None:
     db.info[_VEILED] = True
     await db.execute(_AS, {"role": MEMBER_ROLE})
+
+
+@asynccontextmanager
+async def veiled(db: Session, groups: Collection[UUID] | None) -> AsyncIterator[None]:
+    """For what is shown to somebody in a transaction that sees everything, as what configures the workspace must."""
+    if groups is None or db.info.get(_VEILED):
+        yield
+        return
+    await db.execute(_VEIL, {"role": MEMBER_ROLE, "groups": _array(groups)})
+    db.info[_VEILED] = True
+    yield
+    db.info[_VEILED] = False
+    await db.execute(_AS, {"role": ROLE})
+
+
+def _array(groups: Collection[UUID]) -> str:
+    return f"{{{','.join(str(group) for group in sorted(groups))}}}"
 
 
 def sqlstate(error: BaseException) -> str | None:

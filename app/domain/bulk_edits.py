@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 from uuid import UUID
 
-from app.domain.errors import Conflict, DomainError, NotFound, Rejected
+from app.domain.errors import Conflict, DomainError, Forbidden, NotFound, Rejected
 from app.domain.fields import Subject
 from app.domain.team import Permission
 
@@ -55,6 +55,12 @@ class UnsuitableAction(Rejected):
     """This cannot be done to records of this kind."""
 
     code = "unsuitable_action"
+
+
+class AuthorGone(Forbidden):
+    """Who asked for the bulk edit may not do anything here any more."""
+
+    code = "author_gone"
 
 
 class BulkEditStopped(DomainError):

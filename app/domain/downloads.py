@@ -1,12 +1,11 @@
 """Reports as files: what a cell says in a table that people open in a spreadsheet."""
 
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final, Literal
 from uuid import UUID
-
-import orjson
 
 from app.domain import ids
 from app.domain.errors import Rejected
@@ -35,7 +34,7 @@ def cell(fact: Fact, value: Any, people: Mapping[UUID, Any]) -> Cell:
     if isinstance(value, list | tuple | frozenset):
         return "; ".join(str(cell(fact, one, people)) for one in value)
     if isinstance(value, dict):
-        return orjson.dumps(value).decode()
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     found: Cell = value
     return found
 

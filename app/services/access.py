@@ -31,8 +31,7 @@ def visible(caller: Caller, subject: Subject) -> Tree | None:
     seen = {"any": [shared, *mine]}
     if subject is not Subject.USERS:
         return filters.parse(seen, subject)
-    one = {"related": "accounts", "op": "atLeast", "count": 1, "where": seen}
-    return filters.parse({"any": [{"related": "accounts", "op": "none"}, one]}, subject)
+    return filters.parse({"related": "accounts", "op": "atLeast", "count": 1, "where": seen}, subject)
 
 
 async def find(db: Session, workspace_id: UUID, group_id: UUID | None) -> Mapping[str, Any]:

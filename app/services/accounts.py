@@ -17,7 +17,7 @@ class UnknownAccount(NotFound):
 
 
 _ACCOUNTS = Directory("acc", accounts, lambda: UnknownAccount("No account has this id or external id."))
-find, show, page = _ACCOUNTS.find, _ACCOUNTS.show, _ACCOUNTS.page
+find, called, show, page = _ACCOUNTS.find, _ACCOUNTS.called, _ACCOUNTS.show, _ACCOUNTS.page
 
 
 async def of_organization(

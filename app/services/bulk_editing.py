@@ -7,14 +7,15 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from app.db import bulk_edits, jobs, workspaces
+from app.db import bulk_edits, jobs, keys, members, workspaces
 from app.db.base import Session
-from app.domain.bulk_edits import AT_WORK, GONE, NOT_STORED, Edit, Outcomes
+from app.domain import ids
+from app.domain.bulk_edits import AT_WORK, GONE, NEEDED, NOT_STORED, AuthorGone, Edit, Outcomes
 from app.domain.errors import DomainError
 from app.domain.fields import Subject
 from app.domain.jobs import RunBulkEdit
 from app.domain.memory import Memory
-from app.domain.team import MemberRole
+from app.domain.team import MemberRole, check_role
 from app.services.bulk_actions import action_of
 from app.services.bulk_edits import finish
 from app.services.trait_records import Editor
@@ -58,11 +59,30 @@ async def _running(db: Session, workspace_id: UUID, edit_id: UUID) -> Mapping[st
 async def _apply(
     db: Session, row: Mapping[str, Any], records: Sequence[UUID], memory: Memory, now: datetime
 ) -> Outcomes:
-    role = row["requested_role"]
-    editor = Editor(row["requested_by"], None if role is None else MemberRole(role), memory)
+    editor = Editor(row["requested_by"], await _role_now(db, row), memory)
     edit = Edit(Subject(row["subject"]), row["action"], row["requested_by"], now)
     found = await action_of(edit).apply(db, row["workspace_id"], edit, records, editor)
     return {record: found.get(record, GONE) for record in records}
+
+
+async def _role_now(db: Session, row: Mapping[str, Any]) -> MemberRole | None:
+    """What the author is by now, since an edit may wait for long and outlast them; None: a key.
+
+    Raises `AuthorGone` once they left or the key was revoked, and `NotPermitted` once they may not do it any more.
+    """
+    workspace_id, author = row["workspace_id"], row["requested_by"]
+    if row["requested_role"] is None:
+        key_id = ids.read("key", author)
+        key = None if key_id is None else await keys.find(db, workspace_id, key_id)
+        if key is None or key.revoked_at is not None:
+            raise AuthorGone("The API key that asked for it was revoked.")
+        return None
+    member = await members.one(db, workspace_id, member_id=ids.read("mem", author), email="")
+    if member is None or member["deactivated_at"] is not None:
+        raise AuthorGone("The member who asked for it left the team.")
+    role = MemberRole(member["role"])
+    check_role(role, NEEDED[row["action"]["type"]])
+    return role
 
 
 async def _count(db: Session, row: Mapping[str, Any], records: Sequence[UUID], outcomes: Outcomes) -> Mapping[str, Any]:

@@ -1,5 +1,6 @@
 """Everything known of one user or account, record by record, in an order that only the data decides."""
 
+import json
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -103,7 +104,8 @@ def _before(born: datetime) -> UUID:
 
 def line(name: str, row: Record) -> bytes:
     """One record, its fields by name."""
-    return orjson.dumps({**_record(name, row), "type": name}, option=orjson.OPT_SORT_KEYS) + b"\n"
+    record = {**_record(name, row), "type": name}
+    return json.dumps(record, sort_keys=True, ensure_ascii=False, default=str).encode() + b"\n"  # numbers of any size
 
 
 def _record(name: str, row: Record) -> dict[str, Any]:

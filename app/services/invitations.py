@@ -49,7 +49,9 @@ async def invite(db: Session, workspace_id: UUID, *, email: str, role: MemberRol
         await members.insert_new(db, workspace_id, values)
     else:
         member_id = known["id"]
-        await members.change(db, workspace_id, member_id, {"role": role.value, "deactivated_at": None, "password_hash": None})
+        await members.change(
+            db, workspace_id, member_id, {"role": role.value, "deactivated_at": None, "password_hash": None}
+        )
         await invitations.revoke_of(db, workspace_id, member_id, now=now)
     await staffing.welcome(db, workspace_id, await staff.find(db, workspace_id, email))
     id_ = ids.new_id()

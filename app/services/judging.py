@@ -1,13 +1,12 @@
 """Looks at accounts whose facts may have moved: opens and resolves their alerts, and says when to look again."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
-
-import orjson
 
 from app.db import alerts, facts, indicators, verdicts
 from app.db.base import Session
@@ -62,7 +61,7 @@ async def judge(db: Session, workspace_id: UUID, account_ids: Sequence[UUID], *,
 
 def ready(row: Mapping[str, Any]) -> Indicator | None:
     """A stored indicator as it is judged; None when its filter uses words this release does not know: left alone."""
-    tree = _tree(orjson.dumps(row["filter"]))
+    tree = _tree(json.dumps(row["filter"]))
     if tree is None:
         return None
     assignee = Assignee(row["assignee"], row["assignee_member_id"])
@@ -70,10 +69,10 @@ def ready(row: Mapping[str, Any]) -> Indicator | None:
 
 
 @lru_cache(maxsize=1024)
-def _tree(source: bytes) -> Tree | None:
+def _tree(source: str) -> Tree | None:
     """Read once: the same indicators are judged for every slice of accounts."""
     try:
-        return parse(orjson.loads(source))
+        return parse(json.loads(source))
     except InvalidFilter:
         return None
 

@@ -1,13 +1,12 @@
 """Applies the lifecycle rule to records whose facts are locked, and writes what became of their statuses."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from typing import Final
 from uuid import UUID
-
-import orjson
 
 from app.db import lifecycle, verdicts
 from app.db.base import Session
@@ -80,14 +79,14 @@ async def settle(
 async def in_force(db: Session, workspace_id: UUID, subject: Subject) -> Rules | None:
     """The rules of a subject; None when they use words this release does not know: statuses are left alone then."""
     found = await lifecycle.rules(db, workspace_id, subject)
-    return _read(orjson.dumps(found["rules"]), subject) if found else Rules()
+    return _read(json.dumps(found["rules"]), subject) if found else Rules()
 
 
 @lru_cache(maxsize=256)
-def _read(source: bytes, subject: Subject) -> Rules | None:
+def _read(source: str, subject: Subject) -> Rules | None:
     """Read once: the same rules are applied to every slice."""
     try:
-        return read(orjson.loads(source), subject)
+        return read(json.loads(source), subject)
     except Rejected:
         return None
 

@@ -40,6 +40,13 @@ class Directory:
             raise self.unknown()
         return found
 
+    async def called(self, db: Session, workspace_id: UUID, external_id: str) -> UUID:
+        """The one its sender calls this, and no other. Raises NotFound."""
+        found = await self.rows.id_of(db, workspace_id, by_id=None, external_id=external_id)
+        if found is None:
+            raise self.unknown()
+        return found
+
     async def show(self, db: Session, workspace_id: UUID, ref: str) -> Row:
         """Everything shown of one. Raises NotFound."""
         found = await self.rows.profile(db, workspace_id, await self.find(db, workspace_id, ref))

@@ -20,7 +20,8 @@ class UnknownOrganization(NotFound):
 _ORGANIZATIONS = Directory(
     "org", organizations, lambda: UnknownOrganization("No organization has this id or external id.")
 )
-find, show, page = _ORGANIZATIONS.find, _ORGANIZATIONS.show, _ORGANIZATIONS.page
+find, called = _ORGANIZATIONS.find, _ORGANIZATIONS.called
+show, page = _ORGANIZATIONS.show, _ORGANIZATIONS.page
 
 
 async def apply(db: Session, workspace_id: UUID, batch: Fold, now: datetime) -> None:

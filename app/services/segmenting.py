@@ -1,13 +1,12 @@
 """Who is in which segment: what rules say, what was decided by hand, and what automations add and remove."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
-
-import orjson
 
 from app.db import evaluation, marks, record_marks, records, segment_links, segments, verdicts
 from app.db.base import Session, unveiled
@@ -58,15 +57,15 @@ def _rules(stored: Iterable[Mapping[str, Any]], subject: Subject) -> Iterable[Ru
             continue
         if row["filter"] is None:
             yield Rule(row["id"], None)
-        elif (tree := _tree(orjson.dumps(row["filter"]), subject)) is not None:
+        elif (tree := _tree(json.dumps(row["filter"]), subject)) is not None:
             yield Rule(row["id"], tree)
 
 
 @lru_cache(maxsize=1024)
-def _tree(source: bytes, subject: Subject) -> Tree | None:
+def _tree(source: str, subject: Subject) -> Tree | None:
     """Read once: the same segments are judged for every slice of records."""
     try:
-        return understand(orjson.loads(source), subject)
+        return understand(json.loads(source), subject)
     except InvalidFilter:
         return None
 

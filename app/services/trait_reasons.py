@@ -1,12 +1,11 @@
 """Why traits, and facts that the traits map feeds, are what they are."""
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
-
-import orjson
 
 from app.db import trait_history, trait_map
 from app.db.base import Session
@@ -50,7 +49,7 @@ async def _since(
     db: Session, workspace_id: UUID, account_id: UUID, key: str, value: Any, said_at: datetime
 ) -> datetime:
     """From when on it was said without a break, as far as history goes back."""
-    found = await trait_history.since(db, workspace_id, account_id, key, orjson.dumps(value).decode())
+    found = await trait_history.since(db, workspace_id, account_id, key, json.dumps(value))
     return said_at if found is None else min(said_at, instant(found))
 
 

@@ -108,7 +108,7 @@ async def edit(
     if receipts.erasures:
         await check_owner(db, workspace_id, messages, receipts.owner_trait, editor.memory)
     async with unveiled(db):  # what follows of it may be more than who edits may see
-        await _store(db, workspace_id, subject, messages, receipts, editor, now)
+        await _store(db, workspace_id, subject, messages, receipts, editor=editor, now=now)
     return await show(db, workspace_id, subject, ref, None)
 
 
@@ -118,6 +118,7 @@ async def _store(
     subject: Subject,
     messages: Sequence[Message],
     receipts: writing.Receipts,
+    *,
     editor: Editor,
     now: datetime,
 ) -> None:

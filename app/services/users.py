@@ -6,7 +6,7 @@ from uuid import UUID
 
 from app.db import users
 from app.db.base import Session
-from app.domain.errors import NotFound
+from app.domain.errors import NotFound, Rejected
 from app.services.named import Directory
 
 
@@ -14,6 +14,12 @@ class UnknownUser(NotFound):
     """There is no such user in this workspace."""
 
     code = "unknown_user"
+
+
+class NeedsAccount(Rejected):
+    """This user has to belong to something you see."""
+
+    code = "needs_account"
 
 
 _USERS = Directory("usr", users, lambda: UnknownUser("No user has this id or external id."))

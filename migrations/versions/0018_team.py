@@ -37,20 +37,16 @@ IN_GROUP = f"access_groups = '{{}}' or access_groups && {GROUPS}"
 ACCOUNT = "exists (select from account_facts f where f.workspace_id = {0}.workspace_id and f.account_id = {0}.{1})"
 USER = "exists (select from users u where u.workspace_id = {0}.workspace_id and u.id = {0}.{1})"
 ORGANIZATION = "exists (select from organizations o where o.workspace_id = {0}.workspace_id and o.id = {0}.{1})"
-LINKED = (
-    "exists (select from memberships m where m.workspace_id = users.workspace_id and m.user_id = users.id and m.linked)"
-)
 SEEN = """exists (
     select from memberships m
     join account_facts f on f.workspace_id = m.workspace_id and f.account_id = m.account_id
     where m.workspace_id = users.workspace_id and m.user_id = users.id and m.linked)"""
-AFFILIATED = "exists (select from affiliations a where a.workspace_id = users.workspace_id and a.user_id = users.id)"
 SEEN_ABOVE = """exists (
     select from affiliations a
     join organizations o on o.workspace_id = a.workspace_id and o.id = a.organization_id
     where a.workspace_id = users.workspace_id and a.user_id = users.id)"""
-ANYBODY = f"{SEEN} or {SEEN_ABOVE} or not ({LINKED} or {AFFILIATED})"
-"""Who belongs to something one sees, or to nothing at all."""
+BELONGING = f"{SEEN} or {SEEN_ABOVE}"
+"""Who belongs to something one sees. Who belongs to nothing may have belonged to what one does not see."""
 BY_ACCOUNT = (
     *("account_activity", "account_parents", "alerts", "group_accounts", "key_role_changes", "key_roles"),
     *("owner_changes", "owner_choices", "owner_claims", "role_traits"),
@@ -174,7 +170,7 @@ def veils() -> None:
     veil("account_facts", f"evaluated_at is not null and ({IN_GROUP})")
     veil("organizations", IN_GROUP)
     veil("accounts", ACCOUNT.format("accounts", "id"))
-    veil("users", ANYBODY)
+    veil("users", BELONGING)
     veil("organization_facts", ORGANIZATION.format("organization_facts", "organization_id"))
     for table in ("events", "custom_instances"):
         account, organization = ACCOUNT.format(table, "account_id"), ORGANIZATION.format(table, "organization_id")

@@ -4,10 +4,11 @@ import re
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
 
 from app.api.openapi import is_entrance
 from app.api.routing import PREFIX
-from app.db.base import MEMBER_ROLE
+from app.db.base import MEMBER_ROLE, unveiled
 from app.domain import ids
 from app.domain.fields import Subject
 from app.domain.keys import Caller
@@ -162,7 +163,7 @@ async def test_an_outsider_can_change_nothing_of_it(outsider, client):
         await outsider.delete(f"{API}/accounts/{MARK}-acme"),
         await outsider.delete(f"{API}/users/{MARK}-acme-user"),
         await outsider.post(f"{API}/users", json={"externalId": "spy", "accounts": [f"{MARK}-acme"]}),
-        await outsider.post(f"{API}/users", json={"externalId": f"{MARK}-acme-user", "traits": {"name": "Eve"}}),
+        await outsider.post(f"{API}/users", json={"externalId": f"{MARK}-acme-user", "accounts": ["open"]}),
     ]
 
     assert [answer.status_code for answer in tries] == [404] * 6
@@ -186,6 +187,99 @@ async def test_what_is_derived_does_not_depend_on_who_set_it_off(outsider, clien
     body = {"columns": ["organization", "csm"], "filter": {"field": "externalId", "op": "is", "value": "open"}}
     (row,) = (await client.post(f"{API}/reports/accounts", json=body)).json()["data"]
     assert (row["organization"], row["csm"]["id"]) == (f"{MARK}-org", member)
+
+
+async def test_editing_what_one_sees_reaches_what_one_does_not(outsider, client, drain):
+    """Somebody of both accounts is renamed: the hidden account they own says so too."""
+    await client.put(f"{API}/accounts/{MARK}-acme/owner", json={"user": "both", "source": "manual"})
+    rule = {"related": "users", "op": "atLeast", "count": 1, "where": {"field": "name", "op": "is", "value": "Grace"}}
+    segment = (await send(client, "segments", {"subject": "accounts", "name": "Graces", "filter": rule}))["id"]
+    await drain()
+
+    edits = [
+        await outsider.patch(f"{API}/{path}/traits", json={"traits": {"name": "Grace"}})
+        for path in ("users/both", "accounts/open", "organizations/open-org")
+    ]
+    await drain()
+
+    assert [(answer.status_code, answer.json()["traits"]["name"]) for answer in edits] == [(200, "Grace")] * 3
+    assert (await client.get(f"{API}/accounts/{MARK}-acme")).json()["owner"]["name"] == "Grace"
+    members = {one["externalId"] for one in await found(client, f"segments/{segment}/members")}
+    assert members == {"open", f"{MARK}-acme"}
+
+
+async def test_a_decoy_is_deleted_and_not_whom_it_is_called_after(outsider, client, hidden):
+    decoy = (await send(outsider, "users", {"externalId": hidden["user"], "accounts": ["open"]}))["user"]["id"]
+
+    answer = await outsider.delete(f"{API}/users/{hidden['user']}")
+
+    assert answer.status_code == 202, answer.text
+    assert (await client.get(f"{API}/users/{MARK}-acme-user")).status_code == 200
+    assert (await client.get(f"{API}/users/{decoy}")).status_code == 404
+
+
+async def test_who_may_not_create_accounts_names_such_as_there_are(client, drain, as_member, outsider):
+    leader, names = await as_member("leader"), {}
+    for kind in ("accounts", "organizations"):
+        names[kind] = (await client.get(f"{API}/{kind}/open{'-org' * (kind != 'accounts')}")).json()["id"]
+    tries = [
+        await leader.post(f"{API}/users", json={"externalId": "new", kind: [name]})
+        for kind, wire_id in names.items()
+        for name in (wire_id, "nowhere")
+    ]
+    await drain()
+
+    codes = [(answer.status_code, answer.json()["code"]) for answer in tries]
+    assert codes == [(404, "unknown_account")] * 2 + [(404, "unknown_organization")] * 2
+    assert len(await found(client, "accounts")) == 3
+    assert len(await found(client, "organizations")) == 2
+
+
+async def test_the_people_of_a_deleted_account_are_not_seen_because_of_it(client, outsider, drain):
+    assert (await client.delete(f"{API}/accounts/{MARK}-acme")).status_code == 202
+    await drain()
+
+    assert (await client.get(f"{API}/users/{MARK}-acme-user")).status_code == 200
+    assert (await outsider.get(f"{API}/users/{MARK}-acme-user")).status_code == 404
+
+
+async def test_nobody_makes_a_user_whom_they_would_not_see(outsider, client):
+    lone = await outsider.post(f"{API}/users", json={"externalId": "lone"})
+    for more in ({"accounts": ["open"]}, {"organizations": ["open-org"]}):
+        name = f"of-{next(iter(more))}"
+        assert (await outsider.post(f"{API}/users", json={"externalId": name, **more})).status_code == 200
+        assert (await outsider.post(f"{API}/users", json={"externalId": name, "traits": {}})).status_code == 200
+        assert (await outsider.get(f"{API}/users/{name}")).status_code == 200
+
+    assert (lone.status_code, lone.json()["code"]) == (422, "needs_account")
+    assert (await client.get(f"{API}/users/lone")).status_code == 404
+
+
+async def test_an_error_on_the_other_side_of_the_veil_does_not_leave_it_open(world, database, workspace):
+    async def seen(db):
+        return await db.scalar(sa.text("select count(*) from accounts"))
+
+    async def look(db, wrong=None):
+        async with unveiled(db):
+            assert await seen(db) == 3
+            if wrong is not None:
+                await db.execute(sa.text(wrong))
+                raise LookupError
+
+    async def look_within(db, wrong):
+        async with db.begin_nested():
+            await look(db, wrong)
+
+    async with database.transaction(workspace, groups=()) as db:
+        with pytest.raises(LookupError):
+            await look(db, "select 1")
+        assert await seen(db) == 1
+        for wrong, error in (("select 1", LookupError), ("select 1 / 0", DBAPIError)):
+            with pytest.raises(error):
+                await look_within(db, wrong)
+            assert await seen(db) == 1
+        await look(db)  # it can be lifted again
+        assert await seen(db) == 1
 
 
 async def test_admins_and_keys_see_everything(client, world, as_member, make_client, workspace):
@@ -266,7 +360,7 @@ async def test_the_condition_says_what_the_veil_does(subject, world, database, w
             everything = list(await db.scalars(sa.text(f"select id from {tables[subject]}")))
             verdicts = await ask(db, workspace, subject, everything, [tree], datetime.now(UTC))
         holding = {one.record_id for one in verdicts if one.holding}
-        assert behind == holding or (subject is Subject.USERS and behind < holding)  # direct links: the veil alone
+        assert behind == holding or (subject is Subject.USERS and holding < behind)  # direct links: the veil alone
 
 
 VEILS = """
@@ -302,3 +396,30 @@ async def test_the_veiled_role_cannot_step_over_walls(database):
     query = sa.text("select rolsuper, rolbypassrls, rolcanlogin from pg_roles where rolname = :role")
     async with database.engine.connect() as connection:
         assert tuple((await connection.execute(query, {"role": MEMBER_ROLE})).one()) == (False, False, False)
+
+
+class TestWhoeverDefines:
+    """Rules and definitions bear on everything; what their author is told of it is what they would see anyway."""
+
+    async def test_is_told_how_many_of_those_they_see_are_in_a_segment(self, client, drain, outsider):
+        hidden_one = {"field": "externalId", "op": "is", "value": f"{MARK}-acme"}
+        probe = (await send(outsider, "segments", {"subject": "accounts", "name": "S", "filter": hidden_one}))["id"]
+        await drain()
+
+        renamed = await outsider.patch(f"{API}/segments/{probe}", json={"name": "T"})
+
+        assert (renamed.status_code, renamed.json()["members"]) == (200, 0)
+        assert (await client.patch(f"{API}/segments/{probe}", json={"name": "U"})).json()["members"] == 1
+
+    async def test_is_told_what_the_records_they_see_say_of_a_trait(self, client, outsider):
+        for name, tier in ((f"{MARK}-acme", "gold"), (f"{MARK}-child", "7"), ("open", "8")):
+            await client.patch(f"{API}/accounts/{name}/traits", json={"traits": {"tier": tier}})
+        tier = {"label": "Tier", "type": "number"}
+
+        answer = await outsider.put(f"{API}/traits/accounts/tier", json=tier)
+        seen = (await outsider.get(f"{API}/traits/accounts/tier")).json()
+
+        assert answer.status_code == 200, answer.text
+        assert answer.json() == seen
+        assert answer.json()["seen"]["records"] == 1
+        assert (await client.put(f"{API}/traits/accounts/tier", json=tier)).json()["seen"]["records"] == 3

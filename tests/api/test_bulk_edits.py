@@ -310,6 +310,56 @@ async def test_an_action_needs_what_a_single_change_needs(as_member, dana):
     assert (answer.status_code, answer.json()["code"]) == (403, "not_permitted")
 
 
+async def leaves(client, member):
+    await client.delete(f"/api/v1/members/{member}")
+
+
+async def is_demoted(client, member):
+    await client.patch(f"/api/v1/members/{member}", json={"role": "observer"})
+
+
+@pytest.mark.usefixtures("accounts")
+@pytest.mark.parametrize(("happens", "code"), [(leaves, "author_gone"), (is_demoted, "not_permitted")])
+async def test_an_edit_ends_with_the_rights_of_who_began_it(client, as_member, drain, happens, code):
+    member = await as_member(MemberRole.LEADER)
+    begun = [
+        (await member.post("/api/v1/bulk-edits", json={"subject": "accounts", "filter": {"all": []}, "action": GOLD}))
+        for _ in range(2)
+    ]
+    await happens(client, member.member)
+    await drain()
+
+    edits = [(await client.get(f"/api/v1/bulk-edits/{one.json()['id']}")).json() for one in begun]
+
+    assert [(edit["state"], edit["error"]["code"], edit["done"]) for edit in edits] == [("failed", code, 0)] * 2
+    assert (await traits(client, "accounts"))["umbrella"]["tier"] == "tin"
+
+
+@pytest.mark.usefixtures("accounts")
+async def test_a_role_that_still_suffices_lets_an_edit_go_on(client, as_member, drain):
+    member = await as_member(MemberRole.ADMIN)
+    body = {"subject": "accounts", "filter": {"all": []}, "action": GOLD}
+    edit = (await member.post("/api/v1/bulk-edits", json=body)).json()["id"]
+    await client.patch(f"/api/v1/members/{member.member}", json={"role": "leader"})
+    await drain()
+
+    assert (await client.get(f"/api/v1/bulk-edits/{edit}")).json()["state"] == "done"
+
+
+@pytest.mark.usefixtures("accounts")
+async def test_an_edit_ends_when_its_key_is_revoked(client, make_client, workspace, drain):
+    program = await make_client(workspace)
+    body = {"subject": "accounts", "filter": {"all": []}, "action": GOLD}
+    edit = (await program.post("/api/v1/bulk-edits", json=body)).json()
+    revoked = await client.delete(f"/api/v1/keys/{edit['requestedBy']}")
+    await drain()
+
+    shown = (await client.get(f"/api/v1/bulk-edits/{edit['id']}")).json()
+
+    assert revoked.status_code == 204
+    assert (shown["state"], shown["error"]["code"], shown["done"]) == ("failed", "author_gone", 0)
+
+
 async def test_what_was_said_of_a_deleted_user_is_blanked(client, begin, drain):
     for name in ("ada", "bob"):
         await client.post("/api/v1/users", json={"externalId": name, "traits": {"email": f"{name}@acme.test"}})

@@ -64,3 +64,32 @@ async def test_a_report_is_the_same_before_and_after_its_columns_are_there(clien
 
     await tell(client, 9)
     assert [row["externalId"] for row in (await ask(ours, **body))["data"]] == ["a9", "a4"], "at once"
+
+
+async def test_who_may_not_see_an_account_does_not_take_it_from_those_who_may(
+    client, columnar, workspace, drain, as_member
+):
+    """A copy is everybody's: it catches up with all that changed, whoever happens to ask first."""
+    await tell(client, 1, 2)
+    await drain()
+    group = (await client.post("/api/v1/access-groups", json={"name": "Some"})).json()["id"]
+    assert (await client.put(f"/api/v1/access-groups/{group}/accounts/a1")).status_code == 204
+    await drain()
+    outsider = await as_member("leader")
+    ours, replicas = columnar
+    body = {"sort": [{"field": "name", "direction": "asc"}], "columns": ["name"], "count": True}
+
+    async with httpx.AsyncClient(
+        transport=ours._transport, base_url="http://steward.test", headers=outsider.headers
+    ) as outsider_here:
+        async with asyncio.timeout(20):
+            while not ((copy := replicas.copies.get(workspace)) and copy.usable):
+                await ask(ours, **body)
+                await asyncio.sleep(0.05)
+        await tell(client, 1, 2, 3)
+        await drain()
+        answers = [await ask(one, **body) for one in (outsider_here, ours)]
+
+    names = [[row["externalId"] for row in answer["data"]] for answer in answers]
+    assert names == [["a2", "a3"], ["a1", "a2", "a3"]]
+    assert [answer["count"] for answer in answers] == [2, 3]

@@ -132,3 +132,14 @@ async def test_a_turn_is_given_back(client, lived):
 async def test_nobody(client):
     assert (await client.get("/api/v1/users/nobody/export")).json()["code"] == "unknown_user"
     assert (await client.get("/api/v1/accounts/nobody/export")).json()["code"] == "unknown_account"
+
+
+async def test_numbers_of_any_size_come_out_as_they_are_kept(client):
+    """A large double is kept as all its digits, which some writers of JSON refuse."""
+    message = {"type": "account", "accountId": "acme", "traits": {"large": 1e300}}
+    assert (await client.post("/api/v1/batch", json={"messages": [message]})).status_code == 202
+
+    found = await client.get("/api/v1/accounts/acme/export")
+
+    lines = [json.loads(line) for line in found.text.splitlines()]
+    assert next(line for line in lines if line["type"] == "accounts")["traits"] == {"large": 10**300}

@@ -8,7 +8,10 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
+from app.api import hashing
+from app.domain import ids
 from app.domain.team import ALLOWED, MemberRole, Permission
+from app.services import members
 
 PASSWORD = "seven green umbrellas"
 API = "/api/v1"
@@ -229,6 +232,97 @@ async def test_who_leaves_is_signed_out_and_cannot_come_back_by_themselves(nobod
     assert (shown["status"], shown["signsIn"]) == ("deactivated", False)
 
 
+class TestWhileAPasswordIsChecked:
+    """Checking takes long, and what was true when it began need not be true when it ends."""
+
+    @pytest.fixture
+    def slowly(self, monkeypatch):
+        """Begins a request, and lets it go on from its check of a password only when told so."""
+        check, checked, go_on = hashing.fits, asyncio.Event(), asyncio.Event()
+
+        async def fits(password, stored):
+            fitting, first = await check(password, stored), not checked.is_set()
+            checked.set()
+            if first:
+                await go_on.wait()
+            return fitting
+
+        async def begin(request):
+            under_way = asyncio.create_task(request)
+            await checked.wait()
+
+            async def end():
+                go_on.set()
+                return await under_way
+
+            return end
+
+        monkeypatch.setattr(hashing, "fits", fits)
+        return begin
+
+    async def test_it_is_changed_and_the_old_one_opens_nothing(self, nobody, join, sign_in, slowly, email):
+        entered = await join(email)
+        change = {"current": PASSWORD, "new": "eight blue umbrellas"}
+
+        end = await slowly(sign_in(email))
+        changed = await nobody.put(f"{API}/me/password", json=change, headers=bearer(entered["token"]))
+        late = await end()
+
+        assert changed.status_code == 204
+        assert (late.status_code, late.json()["code"]) == (401, "wrong_credentials")
+        assert len((await nobody.get(f"{API}/sessions", headers=bearer(entered["token"]))).json()["data"]) == 1
+
+    async def test_the_member_leaves_and_is_not_signed_in(self, client, join, sign_in, slowly, email):
+        entered = await join(email)
+
+        end = await slowly(sign_in(email))
+        await client.delete(f"{API}/members/{entered['member']['id']}")
+        late = await end()
+
+        assert (late.status_code, late.json()["code"]) == (401, "wrong_credentials")
+
+    async def test_the_member_leaves_and_gets_no_other_one(self, nobody, client, join, invite, slowly, email):
+        entered = await join(email)
+        change = {"current": PASSWORD, "new": "eight blue umbrellas"}
+
+        end = await slowly(nobody.put(f"{API}/me/password", json=change, headers=bearer(entered["token"])))
+        await client.delete(f"{API}/members/{entered['member']['id']}")
+        late = await end()
+        shown = (await client.get(f"{API}/members/{entered['member']['id']}")).json()
+
+        assert (late.status_code, late.json()["code"]) == (401, "wrong_credentials")
+        assert (shown["status"], shown["signsIn"]) == ("deactivated", False)
+        assert (await invite(email)).status_code == 201
+
+    async def test_of_two_who_change_it_one_is_told_to_look_again(self, nobody, join, sign_in, slowly, email):
+        entered = await join(email)
+        one = {"current": PASSWORD, "new": "eight blue umbrellas"}
+        other = {"current": PASSWORD, "new": "nine black umbrellas"}
+
+        end = await slowly(nobody.put(f"{API}/me/password", json=one, headers=bearer(entered["token"])))
+        first = await nobody.put(f"{API}/me/password", json=other, headers=bearer(entered["token"]))
+        late = await end()
+
+        assert (first.status_code, late.status_code) == (204, 401)
+        assert (await sign_in(email, "nine black umbrellas")).status_code == 201
+
+
+async def test_who_left_can_be_invited_again_and_has_no_password_until_they_accept(
+    database, workspace, client, join, invite, sign_in, email
+):
+    member = (await join(email))["member"]["id"]
+    await client.delete(f"{API}/members/{member}")
+    async with database.transaction(workspace) as db:  # as a change of password left it that was overtaken
+        left = sa.text("update members set password_hash = 'old' where workspace_id = :w and id = :m")
+        await db.execute(left, {"w": workspace, "m": ids.read("mem", member)})
+
+    invited = await invite(email)
+    shown = (await client.get(f"{API}/members/{member}")).json()
+
+    assert invited.status_code == 201, invited.text
+    assert (shown["status"], shown["signsIn"]) == ("invited", False)
+
+
 async def test_another_address_is_signed_in_with(client, join, sign_in, email):
     entered = await join(email)
     await client.patch(f"{API}/members/{entered['member']['id']}", json={"email": f"new-{email}"})
@@ -347,6 +441,20 @@ async def test_the_last_admin_stays(client, join, email):
     assert (demoted.status_code, demoted.json()["code"]) == (409, "last_admin")
     assert (removed.status_code, removed.json()["code"]) == (409, "last_admin")
     assert sorted(answer.status_code for answer in both) == [200, 409]
+
+
+async def test_who_is_made_the_last_admin_meanwhile_stays_one(database, workspace, client, join, email):
+    admin = (await join(email, "admin"))["member"]["id"]
+    leader = (await join(f"x{email}", "leader"))["member"]["id"]
+
+    async with database.transaction(workspace) as db:
+        await members.change(db, workspace, leader, email=None, name=None, role=MemberRole.ADMIN)
+        demoting = asyncio.create_task(client.patch(f"{API}/members/{leader}", json={"role": "observer"}))
+        await asyncio.sleep(0.3)  # it waits for its turn
+        await members.change(db, workspace, admin, email=None, name=None, role=MemberRole.LEADER)
+    demoted = await demoting
+
+    assert (demoted.status_code, demoted.json()["code"]) == (409, "last_admin")
 
 
 async def test_another_role_counts_at_once(client, as_member):

@@ -118,3 +118,13 @@ async def test_a_filter_of_another_release_is_left_alone(act, database, workspac
 
 async def test_no_accounts_no_work(act):
     assert (await act(indicators.judge, [], now=NOW)).next_check_at == {}
+
+
+async def test_a_filter_may_hold_a_number_of_any_size(act):
+    """jsonb writes a large double out in digits, and what comes back is more than 64 bits."""
+    await define(act, {"field": "mrr", "op": "lessThan", "value": 1e25})
+    accounts = await act(add_accounts, [500])
+
+    judged = await act(indicators.judge, accounts, now=NOW)
+
+    assert judged.fired == 1

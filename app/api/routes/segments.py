@@ -33,6 +33,7 @@ from app.api.schemas.segments import (
     SegmentStatesOut,
     SubjectName,
 )
+from app.db.base import veiled
 from app.domain import ids
 from app.domain.cursors import InvalidCursor
 from app.domain.fields import Subject
@@ -72,7 +73,9 @@ def _shown(row: Mapping[str, Any], count: Count) -> SegmentOut:
 
 
 async def _counted(tx: Tx, caller: Caller, row: Mapping[str, Any]) -> SegmentOut:
-    return _shown(row, (await membership.counts(tx, caller.workspace_id, [row["id"]]))[row["id"]])
+    async with veiled(tx, caller.veil):
+        counted = await membership.counts(tx, caller.workspace_id, [row["id"]])
+    return _shown(row, counted[row["id"]])
 
 
 def _between(found: Membership) -> dict[str, Any]:

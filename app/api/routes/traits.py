@@ -19,6 +19,7 @@ from app.api.schemas.traits import (
     TraitOut,
     TraitPage,
 )
+from app.db.base import veiled
 from app.domain import ids
 from app.domain.cursors import InvalidCursor
 from app.domain.fields import Subject
@@ -90,7 +91,8 @@ def _definition(subject: Subject, key: str, body: TraitIn) -> Definition:
 
 
 async def _detail(tx: Tx, caller: Reader, subject: Subject, key: str) -> TraitDetail:
-    known, agreement = await trait_definitions.show(tx, caller.workspace_id, subject, key)
+    async with veiled(tx, caller.veil):
+        known, agreement = await trait_definitions.show(tx, caller.workspace_id, subject, key)
     return TraitDetail.model_validate({**_shown(subject, known), "agreement": agreement}, strict=False)
 
 

@@ -19,7 +19,7 @@ from app.domain.team import Permission
 from app.services import accounts, organizations, users
 from app.services.accounts import UnknownAccount
 from app.services.organizations import UnknownOrganization
-from app.services.users import UnknownUser
+from app.services.users import NeedsAccount, UnknownUser
 
 router = Router("users")
 
@@ -49,7 +49,7 @@ async def _detail(db: Session, caller: Caller, ref: str) -> UserDetail:
 @router.post(
     "/users",
     operation_id="upsertUser",
-    responses=problems(*single.REFUSALS, UnknownUser, UnknownAccount, UnknownOrganization),
+    responses=problems(*single.REFUSALS, UnknownUser, UnknownAccount, UnknownOrganization, NeedsAccount),
 )
 async def upsert_user(body: UserIn, caller: UserMaker, state: Services) -> UserRecorded:
     """Create a user, or merge traits into the one you know by this id; link them to accounts and organizations.
@@ -69,16 +69,19 @@ async def upsert_user(body: UserIn, caller: UserMaker, state: Services) -> UserR
 async def _check_reach(body: UserIn, caller: Caller, state: State) -> None:
     """Naming an account makes it: who may not do that names such as they see, and writes to no user they do not see.
 
-    Raises `UnknownAccount`, `UnknownOrganization`, `UnknownUser`.
+    Ids of ours name none here: they would be taken for names. Raises `UnknownAccount`, `UnknownOrganization`,
+    `UnknownUser`, and `NeedsAccount` for somebody new whom the caller would not see.
     """
     if caller.may(Permission.CREATE_ACCOUNTS):
         return
     async with state.transaction(caller) as db:
         for account in body.accounts:
-            await accounts.find(db, caller.workspace_id, account)
+            await accounts.called(db, caller.workspace_id, account)
         for organization in body.organizations:
-            await organizations.find(db, caller.workspace_id, organization)
+            await organizations.called(db, caller.workspace_id, organization)
         seen = await users.exists(db, caller.workspace_id, body.external_id)
+    if not (seen or caller.sees_all or body.accounts or body.organizations):
+        raise NeedsAccount("Name an account or an organization: you would not see a user who belongs to nothing.")
     async with state.database.transaction(caller.workspace_id) as db:
         if not seen and await users.exists(db, caller.workspace_id, body.external_id):
             raise UnknownUser("No user has this id or external id.")

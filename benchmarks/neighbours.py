@@ -3,9 +3,10 @@
     python benchmarks/neighbours.py --quick
 
 The quiet one posts fifty batches a second, on time whatever the answers take. Beside it, in a process of its own, there
-is one of two floods. *Bodies*: 300 connections begin a megabyte of body and never end it, and begin again when refused;
-the goal is about this one (reliability R6). *Posts*: twelve connections post batches as fast as answers come, far over
-their rate; on one machine that also takes processor time from everybody, refused or not, so its figure is only shown.
+is one of two floods. *Bodies*: 300 connections bring most of a megabyte and never end it, and begin again when refused;
+the goal is about this one (reliability R6). Together they are more than a process holds: without a limit of their own
+they take the room of others. *Posts*: twelve connections post batches as fast as answers come, far over their rate; on
+one machine that also takes processor time from everybody, refused or not, so its figure is only shown.
 
 Calm and flood take turns, so that a slower minute of the machine falls on both. The same is then done on a server whose
 limits are out of reach: without them the floods must be felt, as slow answers or as refusals, or the comparison shows
@@ -36,6 +37,7 @@ GOAL = 1.5
 EVERY = 0.02  # seconds between the quiet one's batches
 MESSAGES = {"quiet": 10, "noisy": 100}
 DRIPPING = 300
+HELD = 950_000  # bytes of each body that never ends: of all together more than a process takes
 POSTING = 12
 RATE = 60  # requests a minute of the noisy one, where limits are on
 ENDLESS = "1000000"
@@ -77,7 +79,7 @@ async def _timed(port: int, message: bytes, times: list[float]) -> None:
 
 
 async def drip(port: int, key: str) -> None:
-    """Begin a body, never end it, and begin again when refused."""
+    """Bring most of a body slowly, never end it, and begin again when refused."""
     head = (
         f"POST /api/v1/batch HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {key}\r\n"
         "content-type: application/json\r\ncontent-length: 1000000\r\n\r\n"
@@ -85,11 +87,14 @@ async def drip(port: int, key: str) -> None:
     while True:
         with contextlib.suppress(OSError):
             _, writer = await asyncio.open_connection("127.0.0.1", port)
-            writer.write(head.encode() + b" " * 20_000)
+            writer.write(head.encode())
+            for _ in range(HELD // 10_000):
+                writer.write(b" " * 10_000)
+                await asyncio.sleep(0.02)
             while not writer.is_closing():
                 writer.write(b" ")
-                await asyncio.sleep(0.25)
-        await asyncio.sleep(0.25)
+                await asyncio.sleep(0.5)
+        await asyncio.sleep(2.0)
 
 
 async def hammer(port: int, key: str, number: int) -> None:

@@ -29,7 +29,10 @@ def visible(caller: Caller, subject: Subject) -> Tree | None:
     names = [ids.show("grp", group) for group in sorted(caller.groups)]
     mine = [{"field": "accessGroups", "op": "isAnyOf", "value": names}] if names else []
     seen = {"any": [shared, *mine]}
-    if subject is not Subject.USERS:
+    if subject is Subject.ORGANIZATIONS:
+        return filters.parse(seen, subject)
+    seen = {"all": [{"field": "updatedAt", "op": "isSet"}, seen]}  # before that, nobody knows whose an account is
+    if subject is Subject.ACCOUNTS:
         return filters.parse(seen, subject)
     return filters.parse({"related": "accounts", "op": "atLeast", "count": 1, "where": seen}, subject)
 

@@ -87,9 +87,11 @@ async def test_who_may_not_see_an_account_does_not_take_it_from_those_who_may(
                 await ask(ours, **body)
                 await asyncio.sleep(0.05)
         await tell(client, 1, 2, 3)
+        early = [await ask(one, **body) for one in (outsider_here, ours)]
         await drain()
         answers = [await ask(one, **body) for one in (outsider_here, ours)]
 
     names = [[row["externalId"] for row in answer["data"]] for answer in answers]
     assert names == [["a2", "a3"], ["a1", "a2", "a3"]]
     assert [answer["count"] for answer in answers] == [2, 3]
+    assert [answer["count"] for answer in early] == [1, 3], "what is new is hidden until it is known whose it is"

@@ -38,6 +38,7 @@ WAITS = {"sleep", "outbound", "to_thread", "open_connection", "read_text", "writ
 CARRIERS = {"ApiKey", "Caller", "Lease"}
 UNSCOPED = {
     "app/db/base.py:unveiled": "sees more of the same workspace, and no other one",
+    "app/db/base.py:veiled": "sees less of the same workspace",
     "app/db/account_changes.py:trim": "housekeeping of the whole log",
     "app/db/audit.py:workspaces": "housekeeping of every workspace's log",
     "app/db/hot_facts.py:forget": "housekeeping of all workspaces",

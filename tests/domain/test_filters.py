@@ -8,7 +8,7 @@ import pytest
 
 from app.domain.fields import CATALOGUES, OPERATORS, Subject, UnknownFact, find
 from app.domain.filters import InvalidFilter, NeedsMember, bind, explain, holds, next_change, parse
-from app.domain.filters.values import fold, instant_of, number_of
+from app.domain.filters.values import FIRST, LAST, fold, instant_of, number_of
 from app.domain.operators import BARE
 
 NOW = datetime(2026, 3, 29, 1, 30, tzinfo=UTC)
@@ -502,6 +502,10 @@ def test_text_is_folded_character_by_character(text, folded):
         ("2026-03-29T01:30+16:00", None),
         (1774747800, None),
         (None, None),
+        ("9999-12-31T23:59:59-10:00", LAST),
+        ("9999-12-31T24:00:00Z", LAST),
+        ("9999-12-31T23:59:59.9999999Z", LAST),
+        ("0001-01-01T00:00:00+10:00", FIRST),
     ],
 )
 def test_instants(value, expected):

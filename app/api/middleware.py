@@ -14,7 +14,8 @@ from starlette.types import ASGIApp
 from app.api import admission, bodies, problems, refusals
 from app.api.deps import State, state_of
 from app.api.exchanges import Exchange
-from app.domain.errors import DomainError, TooMany
+from app.db.base import may_run_again
+from app.domain.errors import HINDERED, DomainError, TooMany, Unavailable
 from app.domain.ids import new_id
 
 Message = MutableMapping[str, Any]
@@ -63,11 +64,19 @@ class Gate:
         except DomainError as error:
             exchange.late = isinstance(error, refusals.SlowBody)
             await _refuse(exchange, receive, error)
-        except Exception:
-            log.exception("unhandled", request_id=exchange.scope["steward.request_id"])
+        except Exception as error:
+            if not may_run_again(error):
+                log.exception("unhandled", request_id=exchange.scope["steward.request_id"])
             if exchange.status:
                 raise  # the answer has begun: let the server cut the connection
-            await _refuse(exchange, receive, refusals.Internal("Quote the request id when you report this."))
+            await _refuse(exchange, receive, _told(error))
+
+
+def _told(error: Exception) -> DomainError:
+    """Who lost a race may simply ask again; anything else is our fault."""
+    if may_run_again(error):
+        return Unavailable(HINDERED, retry_after=1)
+    return refusals.Internal("Quote the request id when you report this.")
 
 
 async def _refuse(exchange: Exchange, receive: Receive, error: DomainError) -> None:

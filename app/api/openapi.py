@@ -11,6 +11,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
 from app.api import advertised, lanes, problems, refusals
+from app.api.again import door
 from app.api.deps import Needs, transaction
 from app.api.routing import PREFIX
 from app.api.schemas.problems import Problem
@@ -238,7 +239,7 @@ def _add_response(
 
 def _is_repeatable(route: APIRoute) -> bool:
     """Whether it changes something in a transaction of its own: then its answer can be kept with the change."""
-    own = any(dependant.call is transaction for dependant in route.dependant.dependencies)
+    own = any(dependant.call in (transaction, door) for dependant in route.dependant.dependencies)
     return own and bool(getattr(route, "writes", False)) and not SAFE & (route.methods or set())
 
 

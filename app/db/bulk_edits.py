@@ -73,6 +73,13 @@ async def running(db: Session, workspace_id: UUID) -> UUID | None:
     return found
 
 
+async def waits(db: Session, workspace_id: UUID) -> UUID | None:
+    """The edit that has waited longest, whoever holds it."""
+    query = select(_TABLE.c.id).where(_TABLE.c.workspace_id == workspace_id, _TABLE.c.state == "waiting")
+    found: UUID | None = await db.scalar(query.order_by(_TABLE.c.id).limit(1))
+    return found
+
+
 async def next_waiting(db: Session, workspace_id: UUID) -> UUID | None:
     """The edit that has waited longest; one that is being stopped just now is passed over."""
     query = select(_TABLE.c.id).where(_TABLE.c.workspace_id == workspace_id, _TABLE.c.state == "waiting")
@@ -144,24 +151,50 @@ async def results(
 
 
 # What is said of thousands alike says nothing of one of them; what was said of a few may.
-_SCRUB = text(
-    """
+_BLANK: Final = """
 update bulk_edits e set filter = null, action = case when e.action ? 'traits' then jsonb_set(e.action, '{traits}', (
         select coalesce(jsonb_object_agg(t.key, cast(:blank as text)), '{}') from jsonb_each(e.action -> 'traits') t
     )) else e.action end
-where e.workspace_id = :workspace and e.total <= :few and e.finished_at is not null and exists (
+where e.workspace_id = :workspace and e.total <= :few and e.finished_at is not null
+"""
+
+_SCRUB = text(
+    f"""{_BLANK} and exists (
     select from bulk_edit_rows r
     where r.workspace_id = :workspace and r.bulk_edit_id = e.id and r.record_id = :record
+)"""
 )
-"""
-)
+
+_SCRUB_LATE = {
+    subject: text(
+        f"""{_BLANK} and e.id = :edit and e.subject = '{subject.value}' and exists (
+    select from bulk_edit_rows r
+    where r.workspace_id = :workspace and r.bulk_edit_id = e.id and not exists (
+        select from {subject.value} x where x.workspace_id = :workspace and x.id = r.record_id)
+)"""  # noqa: S608 - a constant
+    )
+    for subject in Subject
+}
 
 
 async def scrub(db: Session, workspace_id: UUID, record_id: UUID) -> int:
-    """Blank the filter and the values of finished edits of few records, of which this one was one; how many edits."""
+    """Blank the filter and the values of finished edits of few records, of which this one was one; how many edits.
+
+    It waits for an edit that is just ending: one that ends later finds the record gone.
+    """
+    await lock_queue(db, workspace_id)
     values = {"record": record_id, "few": MOST_NAMED, "blank": REDACTED}
     result: Any = await db.execute(_SCRUB, {"workspace": workspace_id, **values})
     return int(result.rowcount)
+
+
+async def scrub_late(db: Session, workspace_id: UUID, edit_id: UUID, subject: Subject) -> None:
+    """The same for an edit that has ended just now, if one of its records was deleted while it was under way.
+
+    The caller holds the queue.
+    """
+    values = {"edit": edit_id, "few": MOST_NAMED, "blank": REDACTED}
+    await db.execute(_SCRUB_LATE[subject], {"workspace": workspace_id, **values})
 
 
 _TRAITS: Final = {

@@ -28,7 +28,7 @@ from sqlalchemy.dialects.postgresql import JSONB, distinct_on
 from app.db import grounds, trait_history
 from app.db.grounds import NO_IDS, TABLES
 from app.domain.fields import Fact, Subject
-from app.domain.models import KeyRoleChange, OwnerChange, SegmentChange, StatusChange, TraitMapping, User
+from app.domain.models import KeyRoleChange, MrrChange, OwnerChange, SegmentChange, StatusChange, User
 
 Value = ColumnElement[Any]
 INSTANT: Final = DateTime(timezone=True)
@@ -194,29 +194,24 @@ def _segments(fact: Fact, at: datetime, subject: Subject) -> Value:
 
 
 def _mrr(fact: Fact, at: datetime, subject: Subject) -> Value | None:
-    """The first mapped trait that was a number then; by the map of today."""
-    del fact
+    """That of the last change up to the instant, as what a churned account keeps is no trait; none before the first.
+
+    An account without changes has what it has always had.
+    """
     if subject is not Subject.ACCOUNTS:
         return None
-    facts, account = TABLES["account_facts"], TABLES["accounts"].alias()
-    mapped = (
-        select(TraitMapping.trait_keys)
-        .where(TraitMapping.workspace_id == facts.c.workspace_id, TraitMapping.field == "mrr")
-        .correlate_except(TraitMapping)
-        .scalar_subquery()
-    )
-    keys = func.coalesce(mapped, literal_column("'{mrr}'::text[]"), type_=ARRAY(Text))
-    key = func.unnest(keys).table_valued("key", with_ordinality="n", joins_implicitly=True).render_derived()
-    number = func.steward_number(_trait_of(account, key.c.key, at), type_=Numeric)
-    return (
-        select(number)
-        .select_from(account, key)
-        .where(account.c.workspace_id == facts.c.workspace_id, account.c.id == _ACCOUNT, number.is_not(None))
-        .order_by(key.c.n)
+    facts = TABLES["account_facts"]
+    own = (MrrChange.workspace_id == facts.c.workspace_id, MrrChange.account_id == _ACCOUNT)
+    last = (
+        select(MrrChange.mrr)
+        .where(*own, MrrChange.changed_at <= _instant(at))
+        .order_by(MrrChange.changed_at.desc())
         .limit(1)
-        .correlate(facts)
+        .correlate_except(MrrChange)
         .scalar_subquery()
     )
+    changed = select(MrrChange.mrr).where(*own).correlate_except(MrrChange).exists()
+    return case((changed, last), else_=grounds.value(fact))
 
 
 _BY_PATH: Final[Mapping[str, Callable[[Fact, datetime, Subject], Value | None]]] = {

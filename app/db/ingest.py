@@ -191,11 +191,15 @@ select workspace_id, account_id from account_facts
 where workspace_id = $1 and owner_id = any(string_to_array($2, E'\\x1e')::uuid[])
 """
 
-# Where rules ask about users, they are evaluated themselves, and so are all accounts they belong to.
+# Where rules ask about users, they are evaluated themselves, and so are all accounts they belong to, and organizations
+# they are linked to directly.
 _MARK_WATCHED = """
 with told as materialized (select t.id from unnest(string_to_array($2, E'\\x1e')::uuid[]) as t (id)),
 marked as (
-    insert into dirty_records (workspace_id, subject, record_id) select $1, 'users', id from told
+    insert into dirty_records (workspace_id, subject, record_id) select $1::uuid, 'users', id from told
+    union all
+    select distinct $1::uuid, 'organizations', organization_id from affiliations
+    where workspace_id = $1 and user_id in (select id from told)
 )
 insert into dirty_accounts (workspace_id, account_id)
 select $1, account_id from account_facts where workspace_id = $1 and owner_id in (select id from told)

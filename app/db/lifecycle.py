@@ -158,6 +158,21 @@ _SETTLE: Final = {
 }
 
 
+_TAKE_OVER: Final = text(
+    """
+update account_facts f set organization_status = d.handed_down
+from (
+    select x.account_id, case when o.status in ('churned', 'ignored') then o.status end as handed_down
+    from account_facts x
+    left join organization_facts o on o.workspace_id = :workspace and o.organization_id = x.organization_id
+    where x.workspace_id = :workspace and x.account_id = any(cast(:records as uuid[]))
+) d
+where f.workspace_id = :workspace and f.account_id = d.account_id
+    and f.organization_status is distinct from d.handed_down
+"""
+)
+
+
 async def rules(db: Session, workspace_id: UUID, subject: Subject) -> Mapping[str, Any] | None:
     """The rules of a subject as they were written, with version and time; None while there are none."""
     query = select(
@@ -257,6 +272,14 @@ async def settle(db: Session, workspace_id: UUID, subject: Subject, settled: Map
             "handed_down": [one.handed_down for one in ordered],
         },
     )
+
+
+async def take_over(db: Session, workspace_id: UUID, accounts: Sequence[UUID]) -> None:
+    """Note what the organizations of these accounts hand down, though nothing follows of it.
+
+    An account that did not would look as if it had not heard yet, and be evaluated again for ever.
+    """
+    await db.execute(_TAKE_OVER, {"workspace": workspace_id, "records": list(accounts)})
 
 
 async def record(

@@ -85,6 +85,15 @@ select :workspace, 'organizations', id from (
 """
 )
 
+# The organizations that know users without an account in between. Those above accounts hear of it from the accounts.
+_MARK_AFFILIATIONS: Final = text(
+    """
+insert into dirty_records (workspace_id, subject, record_id)
+select distinct cast(:workspace as uuid), 'organizations', organization_id from affiliations
+where workspace_id = :workspace and user_id = any(cast(:users as uuid[]))
+"""
+)
+
 # These tables fill and empty all the time: no plan may rest on how full they were found when last looked at.
 _BY_KEY: Final = text("select set_config('enable_seqscan', 'off', true)")
 
@@ -168,6 +177,12 @@ async def mark(db: Session, workspace_id: UUID, subject: Subject, record_ids: Co
 async def mark_parents(db: Session, workspace_id: UUID, accounts: Sequence[UUID]) -> None:
     """Promise to evaluate the organizations these accounts belong to, or belonged to when last evaluated."""
     await db.execute(_MARK_PARENTS, {"workspace": workspace_id, "accounts": list(accounts)})
+
+
+async def mark_affiliations(db: Session, workspace_id: UUID, users: Sequence[UUID]) -> None:
+    """Promise to evaluate the organizations these users are linked to directly."""
+    if users:
+        await db.execute(_MARK_AFFILIATIONS, {"workspace": workspace_id, "users": list(users)})
 
 
 async def mark_timed(db: Session, workspace_id: UUID, subject: Subject, *, now: datetime, limit: int) -> int:

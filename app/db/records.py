@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import Table, func, select, text, update
 
 from app.db.base import Session
-from app.db.record_marks import FACTS
+from app.db.record_marks import FACTS, mark_affiliations
 from app.domain.fields import Subject
 from app.domain.models import Account, Organization, User, Workspace
 from app.domain.traits import TraitMap
@@ -19,13 +19,14 @@ _PEOPLE: Final[Mapping[Subject, Table]] = {
     Subject.ORGANIZATIONS: cast("Table", Organization.__table__),
 }
 
+# A record that is being deleted is waited for, and then is none: its facts would have no parent.
 _ENSURE: Final = {
     subject: text(
         f"insert into {table} (workspace_id, {id_}, status_since) "  # noqa: S608 - constants
         f"select :workspace, r.id, r.created_at from {subject} r "
         "where r.workspace_id = :workspace and r.id = any(cast(:records as uuid[])) and not exists "
         f"(select from {table} f where f.workspace_id = :workspace and f.{id_} = r.id) "
-        "order by r.id on conflict do nothing"
+        "order by r.id for key share of r on conflict do nothing"
     )
     for subject, (table, id_) in FACTS.items()
 }
@@ -104,7 +105,8 @@ _MARK_ACCOUNTS: Final = text(
     "from memberships where workspace_id = :workspace and user_id = any(cast(:users as uuid[])) and linked"
 )
 _STATES: Final = text(
-    "select user_id, array[status, deactivated_at::text, segments::text] from user_facts "
+    "select user_id, array[status, status_source, status_since::text, deactivated_at::text, segments::text] "
+    "from user_facts "
     "where workspace_id = :workspace and user_id = any(cast(:users as uuid[]))"
 )
 
@@ -142,10 +144,11 @@ async def states_of_users(db: Session, workspace_id: UUID, users: Sequence[UUID]
     return {row[0]: row[1] for row in found}
 
 
-async def mark_accounts_of(db: Session, workspace_id: UUID, users: Sequence[UUID]) -> None:
-    """Promise to evaluate the accounts these users belong to."""
+async def mark_homes(db: Session, workspace_id: UUID, users: Sequence[UUID]) -> None:
+    """Promise to evaluate the accounts these users belong to, and the organizations they are linked to directly."""
     if users:
         await db.execute(_MARK_ACCOUNTS, {"workspace": workspace_id, "users": list(users)})
+        await mark_affiliations(db, workspace_id, users)
 
 
 async def note(

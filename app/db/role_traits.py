@@ -73,6 +73,17 @@ order by account_id
 )
 
 
+async def lock_arrivals(db: Session, workspace_id: UUID, *, alone: bool) -> None:
+    """Keep it as it is who has come to the team, until this transaction ends; `alone`: let somebody come.
+
+    Those who find that a value names nobody share the lock, and look after they have it: so whoever comes is either
+    seen by them, or waits until what they noted can be found.
+    """
+    lock = "pg_advisory_xact_lock" if alone else "pg_advisory_xact_lock_shared"
+    query = text(f"select {lock}(hashtext('steward.arrivals'), hashtext(:workspace))")
+    await db.execute(query, {"workspace": str(workspace_id)})
+
+
 async def standings(
     db: Session, workspace_id: UUID, accounts: Sequence[UUID], mapped: Mapping[str, str]
 ) -> list[Standing]:

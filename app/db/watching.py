@@ -73,6 +73,12 @@ async def tell_accounts(db: Session, workspace_id: UUID, organizations: Sequence
         await db.execute(_TELL, {"workspace": workspace_id, "records": list(organizations)})
 
 
+async def tell_members(db: Session, workspace_id: UUID, account_id: UUID) -> None:
+    """Promise to evaluate the users of an account that is about to go, if anybody asks about users at all."""
+    if await db.scalar(select(Workspace.watches_users).where(Workspace.id == workspace_id)):
+        await db.execute(_MARK_USERS, {"workspace": workspace_id, "accounts": [account_id]})
+
+
 async def tell_users(db: Session, workspace_id: UUID, accounts: Sequence[UUID]) -> None:
     """Promise to evaluate the users of these accounts."""
     if Watch.ACCOUNTS in await watched(db, workspace_id):

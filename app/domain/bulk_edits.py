@@ -17,6 +17,7 @@ SAMPLE: Final = 20
 REDACTED: Final = "(deleted)"
 """What stands in the place of a value that was set on somebody who was deleted."""
 FORGOTTEN_AFTER: Final = timedelta(days=30)
+LOOK_AGAIN_AFTER: Final = timedelta(seconds=5)
 AT_WORK: Final = ("waiting", "running")
 
 State = Literal["waiting", "running", "done", "cancelled", "failed"]

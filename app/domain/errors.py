@@ -4,7 +4,10 @@ A feature subclasses one of the kinds below and adds a stable `code`. The first 
 public title, the raised sentence is the public detail, keyword context is machine-readable data for the answer.
 """
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
+
+HINDERED: Final = "Others kept writing the same rows; ask again."
+"""What is said to who lost a race in the database."""
 
 
 class DomainError(Exception):

@@ -90,6 +90,11 @@ class Fact:
     history: bool = False
 
     @property
+    def comes_last(self) -> bool:
+        """Whether it is written when all rules were judged: a rule would judge what it was before."""
+        return self.column == "evaluated_at"
+
+    @property
     def operators(self) -> tuple[Op, ...]:
         """The operators a condition on this fact may use."""
         found = OPERATORS[self.type]

@@ -122,8 +122,11 @@ class Changes:
 def condition(source: Any) -> Tree:
     """The filter of an indicator: at least one condition. Raises `InvalidFilter`, `EmptyFilter`, `NeedsMember`."""
     tree = bind(parse(source), None)
-    if any(leaf.fact.path == "indicators" for part in parts(tree) for leaf in leaves(part)):
+    asked = [leaf.fact for part in parts(tree) for leaf in leaves(part)]
+    if any(fact.path == "indicators" for fact in asked):
         raise _refused("An indicator cannot ask about `indicators`: they are all decided together.")
+    if any(fact.comes_last for fact in asked):
+        raise _refused("An indicator cannot ask about `updatedAt` of accounts: it is written after indicators.")
     if next(conditions(tree), None) is None:
         raise EmptyFilter(
             "Add a condition to the filter: without one every account would match.",

@@ -123,7 +123,7 @@ def _refused(pointer: str, detail: str) -> InvalidFilter:
 
 def _comes_later(leaf: Leaf) -> bool:
     derived = leaf.fact.key is None and leaf.fact.path.rpartition(".")[2] in DERIVED | LATER
-    return derived or leaf.op in MOVES
+    return derived or leaf.fact.comes_last or leaf.op in MOVES
 
 
 def surely(tree: Tree) -> Tree:

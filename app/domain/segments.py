@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any, Final, Literal
 
 from app.domain.errors import Conflict, NotFound, Rejected
-from app.domain.fields import Subject
+from app.domain.fields import RELATIONS, Subject
 from app.domain.filters import InvalidFilter, Tree, bind, conditions, parse
 
 MOST_SEGMENTS: Final = 200  # live ones of a subject
@@ -18,6 +18,7 @@ RULE: Final = "rule"
 BY_HAND: Final = frozenset({"manual", "api"})
 _AUTOMATION: Final = re.compile(r"playbook:[0-9a-f]{32}\Z")
 _LATER: Final = re.compile(r"(?:.*\.)?(?:segments|indicators)(?:\..*)?\Z")  # decided after segments, or by them
+_UPDATED: Final = "updatedAt"  # of accounts: written when all rules were judged
 
 
 class UnknownSegment(NotFound):
@@ -134,8 +135,9 @@ def condition(source: Any, subject: Subject) -> Tree:
 
     Raises `InvalidFilter`, `NeedsMember`, `EmptySegmentFilter`.
     """
-    for pointer, path in _fields(source, "#/filter"):
-        if _LATER.match(path) and not path.startswith("traits."):
+    for pointer, path, about in _fields(source, subject):
+        last = about is Subject.ACCOUNTS and path == _UPDATED
+        if last or (_LATER.match(path) and not path.startswith("traits.")):
             detail = f"A segment cannot ask about `{path[:100]}`, which is decided after or by segments."
             raise InvalidFilter(f"{pointer}: {detail}", errors=[{"pointer": pointer, "detail": detail}])
     tree = bind(understand(source, subject), None)  # nobody is asking
@@ -153,15 +155,18 @@ def understand(source: Any, subject: Subject) -> Tree:
     return parse(source, subject)
 
 
-def _fields(source: Any, pointer: str) -> Iterator[tuple[str, str]]:
-    """Every field a filter names, with where. What is nested too deep is refused when it is parsed."""
-    waiting = [(source, pointer)]
+def _fields(source: Any, subject: Subject) -> Iterator[tuple[str, str, Subject]]:
+    """Every field a filter names, with where and of whom. What is nested too deep is refused when it is parsed."""
+    waiting = [(source, "#/filter", subject)]
     while waiting:
-        part, at = waiting.pop()
+        part, at, about = waiting.pop()
         if isinstance(part, Mapping):
             if isinstance(part.get("field"), str):
-                yield f"{at}/field", part["field"]
+                yield f"{at}/field", part["field"], about
                 continue
-            waiting += [(one, f"{at}/{key}") for key, one in part.items()]
+            related = part.get("related")
+            relation = RELATIONS[about].get(related) if isinstance(related, str) else None
+            about = about if relation is None else relation.target
+            waiting += [(one, f"{at}/{key}", about) for key, one in part.items()]
         elif isinstance(part, list):
-            waiting += [(one, f"{at}/{ix}") for ix, one in enumerate(part)]
+            waiting += [(one, f"{at}/{ix}", about) for ix, one in enumerate(part)]

@@ -17,7 +17,7 @@ from app.domain.jobs import RunBulkEdit
 from app.domain.memory import Memory
 from app.domain.team import MemberRole, check_role
 from app.services.bulk_actions import action_of
-from app.services.bulk_edits import finish
+from app.services.bulk_edits import finish, start_next
 from app.services.trait_records import Editor
 
 
@@ -37,8 +37,9 @@ async def work(
     The edit is locked before anything is written, so that of two workers on one only one is where the slice begins.
     """
     await workspaces.join_senders(db, workspace_id)
-    row = await _running(db, workspace_id, edit_id)
-    if row is None:
+    row = await bulk_edits.one(db, workspace_id, edit_id, lock=True)
+    if row is None or row["state"] != "running":
+        await _look_again(db, workspace_id, row, now)
         return Done(0, over=True)
     records = await bulk_edits.part(db, workspace_id, edit_id, after=row["done"], limit=most)
     if records:
@@ -51,9 +52,11 @@ async def work(
     return Done(len(records), over=False)
 
 
-async def _running(db: Session, workspace_id: UUID, edit_id: UUID) -> Mapping[str, Any] | None:
-    row = await bulk_edits.one(db, workspace_id, edit_id, lock=True)
-    return row if row is not None and row["state"] == "running" else None
+async def _look_again(db: Session, workspace_id: UUID, row: Mapping[str, Any] | None, now: datetime) -> None:
+    """One that waits has its job because it was passed over while somebody held it."""
+    if row is not None and row["state"] == "waiting":
+        await bulk_edits.lock_queue(db, workspace_id)
+        await start_next(db, workspace_id, now=now)
 
 
 async def _apply(

@@ -8,11 +8,12 @@ from uuid import UUID
 
 from app.db import bulk_edits, jobs
 from app.db import selections as rows
-from app.db.base import Session
+from app.db.base import Session, unveiled
 from app.domain import ids
 from app.domain.bulk_edits import (
     AT_WORK,
     FORGOTTEN_AFTER,
+    LOOK_AGAIN_AFTER,
     MOST_OPEN,
     MOST_RECORDS,
     NEEDED,
@@ -118,18 +119,25 @@ async def preview(db: Session, caller: Caller, wanted: Wanted, *, editor: Editor
 
 
 async def start_next(db: Session, workspace_id: UUID, *, now: datetime) -> None:
-    """Let the edit that has waited longest run, unless one runs. The caller holds the queue."""
+    """Let the edit that has waited longest run, unless one runs. The caller holds the queue.
+
+    Where all that wait are just being stopped, the job looks again: who stops one may fail, and would start nothing.
+    """
     if await bulk_edits.running(db, workspace_id) is not None:
         return
     edit_id = await bulk_edits.next_waiting(db, workspace_id)
     if edit_id is not None:
         await bulk_edits.change(db, workspace_id, edit_id, {"state": "running", "started_at": now})
         await jobs.put(db, workspace_id, [RunBulkEdit(edit_id)])
+    elif (passed_over := await bulk_edits.waits(db, workspace_id)) is not None:
+        await jobs.put(db, workspace_id, [RunBulkEdit(passed_over)], run_at=now + LOOK_AGAIN_AFTER)
 
 
 async def finish(db: Session, workspace_id: UUID, edit_id: UUID, values: Mapping[str, Any], *, now: datetime) -> None:
-    """End an edit in the state that `values` name, and let the next one run."""
-    await bulk_edits.change(db, workspace_id, edit_id, {**values, "finished_at": now})
+    """End an edit in the state that `values` name, and let the next one run. The caller holds the queue."""
+    row = await bulk_edits.change(db, workspace_id, edit_id, {**values, "finished_at": now})
+    async with unveiled(db):  # what is hidden from somebody is not gone
+        await bulk_edits.scrub_late(db, workspace_id, edit_id, Subject(row["subject"]))
     await start_next(db, workspace_id, now=now)
 
 
@@ -139,8 +147,11 @@ async def cancel(db: Session, caller: Caller, edit_id: UUID | None, *, now: date
     Whoever may do what it does may stop it. Raises `UnknownBulkEdit`, `NotPermitted`.
     """
     workspace_id = caller.workspace_id
-    found = await show(db, caller, edit_id, lock=True)
+    found = await show(db, caller, edit_id)
     needs(caller, found["action"])
+    if found["state"] not in AT_WORK:
+        return found
+    found = await show(db, caller, edit_id, lock=True)
     await bulk_edits.lock_queue(db, workspace_id)
     if found["state"] in AT_WORK:
         await finish(db, workspace_id, found["id"], {"state": "cancelled"}, now=now)

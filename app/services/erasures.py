@@ -18,12 +18,14 @@ from app.db import (
     inbox,
     jobs,
     marks,
+    record_marks,
     rejections,
     suppressions,
     users,
+    watching,
     workspaces,
 )
-from app.db.base import Session
+from app.db.base import Session, unveiled
 from app.domain import ids, parcels
 from app.domain.erasures import (
     STAGES,
@@ -114,6 +116,7 @@ async def _delete(
     db: Session, workspace_id: UUID, subject: Subject, owned: Sequence[UUID], *, now: datetime
 ) -> Counter[str]:
     """The row and what hangs on it; and what accounts of a user say of them, so that nobody evaluates it again."""
+    await _tell(db, workspace_id, subject)
     if subject.kind == "account":
         return await erasures.delete_subject(db, workspace_id, subject)
     theirs = await erasures.accounts_of(db, workspace_id, subject.id)
@@ -124,6 +127,16 @@ async def _delete(
     await erasures.note_vacancies(db, workspace_id, owned, VACANT, now=now)
     await marks.mark(db, workspace_id, touched)
     return gone
+
+
+async def _tell(db: Session, workspace_id: UUID, subject: Subject) -> None:
+    """Promise to evaluate users and organizations that lose the deleted, while it is still known which they are."""
+    async with unveiled(db):  # they may be more than who deletes may see
+        if subject.kind == "account":
+            await record_marks.mark_parents(db, workspace_id, [subject.id])
+            await watching.tell_members(db, workspace_id, subject.id)
+        else:
+            await record_marks.mark_affiliations(db, workspace_id, [subject.id])
 
 
 async def _owner_keys(db: Session, workspace_id: UUID, touched: Sequence[UUID]) -> set[str]:

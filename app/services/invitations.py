@@ -38,6 +38,7 @@ async def invite(db: Session, workspace_id: UUID, *, email: str, role: MemberRol
     Raises `EmailTaken` for who signs in already, `NoSeatLeft`, `LastAdmin`.
     """
     await workspaces.take_turn(db, workspace_id)  # seats are counted one after the other
+    await staffing.expect(db, workspace_id)
     await members.lock_email(db, workspace_id, email)
     known = await members.one(db, workspace_id, member_id=None, email=email)
     if known is not None and known["signs_in"] and known["deactivated_at"] is None:

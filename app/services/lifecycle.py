@@ -60,6 +60,8 @@ async def settle(
     """Decide and store the status of these records, with a line of history where it moved. Safe to repeat."""
     rules = await in_force(db, workspace_id, subject)
     if rules is None:
+        if subject is Subject.ACCOUNTS:
+            await lifecycle.take_over(db, workspace_id, record_ids)
         return Applied()
     found = await weigh(db, workspace_id, subject, record_ids, rules, trait_map, now=now)
     outcomes = {one.standing.id: _settled(subject, one, rules, now) for one in found}

@@ -46,6 +46,7 @@ async def add(
     db: Session, workspace_id: UUID, *, email: str, name: str, role: MemberRole = MemberRole.TEAM_MEMBER, now: datetime
 ) -> Mapping[str, Any]:
     """Add someone, or take back someone who left. They need an invitation to sign in. Raises `EmailTaken`."""
+    await staffing.expect(db, workspace_id)
     await members.lock_email(db, workspace_id, email)
     known = await members.one(db, workspace_id, member_id=None, email=email)
     if known is not None and known["deactivated_at"] is None:
@@ -72,6 +73,7 @@ async def change(
     member = await find(db, workspace_id, ref)
     values: dict[str, Any] = {key: value for key, value in (("email", email), ("name", name)) if value is not None}
     if email is not None:
+        await staffing.expect(db, workspace_id)
         await _take_address(db, workspace_id, member, email)
     if role is not None and role != member["role"]:
         values["role"] = await _allowed_role(db, workspace_id, member, role)

@@ -22,8 +22,8 @@ async def evaluate(
     """Sum organizations up, then decide status and segments of these users or organizations; how many there are.
 
     Records that no longer exist are passed over. Every read happens after the facts are locked. Accounts are marked
-    where an organization hands its status down, and where rules about accounts may ask for what was decided here. Safe
-    to repeat.
+    where an organization hands its status down; accounts and organizations, where their rules may ask for what was
+    decided here. Safe to repeat.
     """
     async with unveiled(db):
         return await _evaluate(db, workspace_id, subject, record_ids, now=now)
@@ -43,7 +43,7 @@ async def _evaluate(
     settled = await lifecycle.settle(db, workspace_id, subject, existing, mapped, now=now)
     grouped = await segmenting.judge(db, workspace_id, subject, existing, now)
     after = await records.states_of_users(db, workspace_id, people)
-    await records.mark_accounts_of(db, workspace_id, [one for one in people if before[one] != after[one]])
+    await records.mark_homes(db, workspace_id, [one for one in people if before[one] != after[one]])
     if subject is Subject.ORGANIZATIONS:
         await records.mark_lagging_accounts(db, workspace_id, existing)
         await watching.tell_accounts(db, workspace_id, existing)

@@ -166,5 +166,5 @@ async def _carry(
     else:
         await record_marks.mark(db, workspace_id, subject, moved)
         if subject is Subject.USERS:  # an organization's accounts hear of it when it is evaluated
-            await records.mark_accounts_of(db, workspace_id, moved)
+            await records.mark_homes(db, workspace_id, moved)
     return changes

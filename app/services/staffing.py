@@ -62,8 +62,12 @@ async def _follow_traits(
     db: Session, workspace_id: UUID, accounts: Sequence[UUID], roles: Mapping[str, str], now: datetime
 ) -> int:
     found = await role_traits.standings(db, workspace_id, accounts, roles)
+    if any(_is_new_problem(one) for one in found):  # unless somebody comes just now
+        await role_traits.lock_arrivals(db, workspace_id, alone=False)
+        found = await role_traits.standings(db, workspace_id, accounts, roles)
     named = {one.named for one in found if one.named is not None}
     if named - await key_roles.hold_members(db, workspace_id, named):  # somebody left just now
+        await role_traits.lock_arrivals(db, workspace_id, alone=False)
         found = await role_traits.standings(db, workspace_id, accounts, roles)
     decided: list[tuple[Standing, Decision]] = [(one, decide(one)) for one in found]
     moves: dict[str, dict[UUID, UUID | None]] = defaultdict(dict)
@@ -76,6 +80,11 @@ async def _follow_traits(
     return sum(len(one) for one in moves.values())
 
 
+def _is_new_problem(one: Standing) -> bool:
+    decision = decide(one)
+    return decision.problem is not None and is_news(one, decision)
+
+
 async def release_all(
     db: Session, workspace_id: UUID, member_id: UUID, *, by: str | None = None, now: datetime
 ) -> None:
@@ -84,7 +93,12 @@ async def release_all(
     await marks.mark(db, workspace_id, await key_roles.release_all(db, workspace_id, member_id, cause))
 
 
+async def expect(db: Session, workspace_id: UUID) -> None:
+    """Somebody is about to be new, back, or have another e-mail address: to be said before anything is written."""
+    await role_traits.lock_arrivals(db, workspace_id, alone=True)
+
+
 async def welcome(db: Session, workspace_id: UUID, member: Mapping[str, Any]) -> None:
-    """Somebody is new, back, or has another e-mail address: accounts whose trait names them are evaluated anew."""
+    """The one expected is there: accounts whose trait names them are evaluated anew."""
     names = [ids.show("mem", member["id"]), member["email"]]
     await marks.mark(db, workspace_id, await role_traits.awaiting(db, workspace_id, names))

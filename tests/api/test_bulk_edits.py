@@ -1,9 +1,15 @@
 """Bulk edits through the API: every action over a filter, with preview, progress and a result per record."""
 
-import pytest
+from unittest.mock import Mock
 
-from app.domain import bulk_edits
-from app.domain.team import MemberRole
+import pytest
+from sqlalchemy import text
+
+from app.db import bulk_edits as rows
+from app.domain import bulk_edits, ids
+from app.domain.jobs import Erase, Lease
+from app.domain.team import MemberRole, NotPermitted
+from app.workers.erasures import erase
 
 
 @pytest.fixture
@@ -360,6 +366,43 @@ async def test_an_edit_ends_when_its_key_is_revoked(client, make_client, workspa
     assert (shown["state"], shown["error"]["code"], shown["done"]) == ("failed", "author_gone", 0)
 
 
+@pytest.mark.usefixtures("accounts")
+async def test_an_edit_that_somebody_held_when_its_turn_came_runs_a_little_later(
+    client, begin, drain, database, workspace
+):
+    await begin(GOLD, wait=False)
+    held = await begin({"type": "setTraits", "traits": {"tier": "lead"}}, wait=False)
+    async with database.transaction(workspace) as db:  # as who stops it does, and then fails
+        await db.execute(text("select from bulk_edits where state = 'waiting' for update"))
+        await drain()
+    async with database.transaction(workspace) as db:
+        await db.execute(text("update jobs set run_at = now() where kind = 'bulk_edit.run' and state = 'ready'"))
+    await drain()
+
+    assert (await client.get(f"/api/v1/bulk-edits/{held['id']}")).json()["state"] == "done"
+
+
+@pytest.mark.usefixtures("accounts")
+async def test_who_may_not_stop_an_edit_does_not_hold_it(client, begin, monkeypatch):
+    await begin(GOLD, wait=False)
+    waiting = await begin(GOLD, wait=False)
+    locks = []
+    one = rows.one
+
+    async def look(*args, lock=False):
+        locks.append(lock)
+        return await one(*args, lock=lock)
+
+    def refuse(*_):
+        raise NotPermitted("No.")
+
+    monkeypatch.setattr(rows, "one", look)
+    monkeypatch.setattr("app.services.bulk_edits.needs", refuse)
+    refused = await client.post(f"/api/v1/bulk-edits/{waiting['id']}/cancel")
+
+    assert (refused.status_code, locks) == (403, [False])
+
+
 async def test_what_was_said_of_a_deleted_user_is_blanked(client, begin, drain):
     for name in ("ada", "bob"):
         await client.post("/api/v1/users", json={"externalId": name, "traits": {"email": f"{name}@acme.test"}})
@@ -372,6 +415,30 @@ async def test_what_was_said_of_a_deleted_user_is_blanked(client, begin, drain):
     blanked = (await client.get(f"/api/v1/bulk-edits/{about['id']}")).json()
     kept = (await client.get(f"/api/v1/bulk-edits/{other['id']}")).json()
 
+    assert (blanked["filter"], blanked["action"]["traits"]) == (None, {"phone": "(deleted)"})
+    assert kept["action"] == told
+
+
+@pytest.mark.parametrize("end", ["done", "cancelled"])
+async def test_what_a_waiting_edit_says_of_a_deleted_user_is_blanked_at_its_end(
+    client, begin, drain, runtime, workspace, end
+):
+    for name in ("ada", "bob"):
+        await client.post("/api/v1/users", json={"externalId": name, "traits": {"email": f"{name}@acme.test"}})
+    told = {"type": "setTraits", "traits": {"phone": "555 1234"}}
+    first = await begin(told, "users", wait=False, ids=["bob"])
+    about = await begin(told, "users", wait=False, filter={"field": "email", "op": "is", "value": "ada@acme.test"})
+    erasure = (await client.delete("/api/v1/users/ada")).json()
+    # The deletion ends while the edit waits.
+    await erase(Erase(ids.read("ers", erasure["id"])), runtime, Mock(spec=Lease, workspace_id=workspace))
+    if end == "cancelled":
+        await client.post(f"/api/v1/bulk-edits/{about['id']}/cancel")
+    await drain()
+
+    blanked = (await client.get(f"/api/v1/bulk-edits/{about['id']}")).json()
+    kept = (await client.get(f"/api/v1/bulk-edits/{first['id']}")).json()
+
+    assert blanked["state"] == end
     assert (blanked["filter"], blanked["action"]["traits"]) == (None, {"phone": "(deleted)"})
     assert kept["action"] == told
 

@@ -275,11 +275,17 @@ async def test_a_preview_counts_and_shows_a_few(acme, client):
     assert (await preview({"field": "mrr", "op": "like", "value": 1})).json()["code"] == "invalid_filter"
 
 
+UPDATED = {"field": "updatedAt", "op": "inLastDays", "value": 1}
+OF_ACCOUNTS = {"related": "accounts", "op": "none", "where": UPDATED}
+
+
 @pytest.mark.parametrize(
     "change",
     [
         {"filter": {"all": []}},
         {"filter": {}},
+        {"filter": UPDATED},
+        {"filter": {"related": "users", "op": "none", "where": OF_ACCOUNTS}},
         {"kind": "doom"},
         {"name": " "},
         {"assignee": {"role": "boss"}},

@@ -1,8 +1,13 @@
 """Key roles through the API: roles of one's own, history, traits that name staff, capacity, and my accounts."""
 
+import asyncio
+
 import pytest
 
+from app.db import key_roles, marks
 from app.domain.team import MemberRole
+from app.services import members
+from app.services.evaluation import evaluate
 
 
 @pytest.fixture
@@ -209,6 +214,69 @@ class TestTraitsThatNameStaff:
 
         assert left == ({}, [("csm", dana, "member_deactivated")])
         assert await roles("acme") == ({"csm": ("dana", "trait")}, [])
+
+    async def test_who_comes_while_it_is_found_out_that_they_are_unknown_is_given_the_role(
+        self, client, hire, roles, drain, database, workspace, clock
+    ):
+        await client.post("/api/v1/accounts", json={"externalId": "acme", "traits": {"csm": "eli@example.com"}})
+        async with database.transaction(workspace) as db:
+            taken = await marks.take(db, workspace, limit=10)
+            await evaluate(db, workspace, sorted(taken.accounts), now=clock())
+            coming = asyncio.create_task(hire("eli"))
+            await asyncio.sleep(0.3)  # what the evaluation found is there for nobody yet
+        await coming
+        await drain()
+
+        assert await roles("acme") == ({"csm": ("eli", "trait")}, [])
+
+    async def test_who_is_evaluated_while_they_come_is_given_the_role(
+        self, client, roles, drain, database, workspace, clock
+    ):
+        await client.post("/api/v1/accounts", json={"externalId": "acme", "traits": {"csm": "eli@example.com"}})
+        async with database.transaction(workspace) as db:
+            await members.add(db, workspace, email="eli@example.com", name="eli", now=clock())
+            evaluating = asyncio.create_task(drain())
+            await asyncio.sleep(0.3)  # nobody can see them yet
+        await evaluating
+        await drain()
+
+        assert await roles("acme") == ({"csm": ("eli", "trait")}, [])
+
+    async def test_who_leaves_while_their_accounts_are_evaluated_has_left(
+        self, client, account, hire, give, roles, drain, database, workspace, clock, monkeypatch
+    ):
+        dana = await hire("dana")
+        await hire("eli")
+        for name in ("acme", "hooli"):
+            await account(name, csm="dana@example.com")
+            await give(name, dana, "account_executive")
+        await drain()
+        for name in ("acme", "hooli"):
+            traits = {"traits": {"csm": "eli@example.com"}}
+            await client.post("/api/v1/accounts", json={"externalId": name, **traits})
+        leaving = []
+        assign = key_roles.assign
+
+        async def assign_slowly(db, workspace_id, role, wanted, cause):
+            moved = {wanted_id: wanted[wanted_id] for wanted_id in sorted(wanted, reverse=True)}
+            for account_id, member_id in moved.items():
+                found = await assign(db, workspace_id, role, {account_id: member_id}, cause)
+                if not leaving:
+                    leaving.append(asyncio.create_task(client.delete(f"/api/v1/members/{dana}")))
+                    await asyncio.sleep(0.5)
+            return found
+
+        with monkeypatch.context() as patch:
+            patch.setattr(key_roles, "assign", assign_slowly)
+            await drain()
+        left = await leaving[0]
+        await drain()
+
+        assert left.status_code == 204
+        assert (await client.get("/api/v1/audit-log", params={"limit": 1})).json()["data"][0][
+            "action"
+        ] == "removeMember"
+        assert await roles("acme") == await roles("hooli") == ({"csm": ("eli", "trait")}, [])
 
     async def test_a_choice_of_somebody_who_leaves_is_void(self, client, account, hire, give, roles, drain):
         await hire("dana"), await hire("eli")

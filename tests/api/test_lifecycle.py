@@ -379,6 +379,12 @@ async def test_a_preview_says_what_reprocessing_then_does(client, tell, rules, q
             "#/churned",
         ),
         ("accounts", {"churned": {"all": []}}, "#/churned"),
+        ("accounts", {"churned": {"field": "updatedAt", "op": "isSet"}}, "#/churned"),
+        (
+            "organizations",
+            {"trial": {"related": "accounts", "op": "none", "where": {"field": "updatedAt", "op": "isSet"}}},
+            "#/trial",
+        ),
         (
             "accounts",
             {"churned": {"field": "mrr", "op": "decreasedBy", "value": {"by": 50, "unit": "percent", "days": 30}}},

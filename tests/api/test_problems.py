@@ -3,7 +3,7 @@
 import pytest
 
 from app.api import problems, refusals
-from app.db.base import DatabaseUnavailable
+from app.db.base import DatabaseUnavailable, Outpaced
 from app.domain import errors
 from app.domain.keys import UnknownKey
 
@@ -109,3 +109,14 @@ def test_pointers(loc, pointer):
     problem = problems.from_validation([{"loc": loc, "msg": "Value error, must not", "type": "value_error"}])
 
     assert problem.context["errors"] == [{"pointer": pointer, "detail": "must not"}]
+
+
+async def test_who_lost_a_race_in_the_database_may_ask_again(app, client, monkeypatch):
+    def hindered(*_):
+        raise Outpaced
+
+    monkeypatch.setattr(app.state.steward.callers, "identify", hindered)
+    answer = await client.get("/api/v1/me")
+
+    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+    assert answer.headers["retry-after"] == "1"

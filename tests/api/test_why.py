@@ -100,3 +100,25 @@ async def test_what_nobody_knows(acme, client):
 
     assert (unknown.status_code, unknown.json()["code"]) == (422, "unknown_fact")
     assert (unsaid.status_code, nobody.status_code) == (422, 404)
+
+
+@pytest.mark.parametrize(
+    ("said", "read"),
+    [
+        ("9999-12-31T23:59:59-10:00", "9999-12-31T23:59:59.999999Z"),
+        ("9999-12-31T24:00:00Z", "9999-12-31T23:59:59.999999Z"),
+        ("0001-01-01T00:00:00+10:00", "0001-01-01T00:00:00Z"),
+    ],
+)
+async def test_dates_beyond_the_calendar_are_answered_as_its_ends(client, drain, said, read):
+    await client.put("/api/v1/trait-map", json={"renewal": ["ends"]})
+    told = {"type": "account", "accountId": "acme", "traits": {"ends": said}}
+    await client.post("/api/v1/batch", json={"messages": [told]})
+    await drain()
+
+    asked = {"columns": ["renewsAt"], "sort": [{"field": "traits.ends", "type": "datetime"}]}
+    found = await client.post("/api/v1/reports/accounts", json=asked)
+    why = await client.get("/api/v1/accounts/acme/why", params={"fact": "renewsAt"})
+
+    assert [row["renewsAt"] for row in found.json()["data"]] == [read]
+    assert why.json()["value"] == read

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
@@ -186,6 +187,24 @@ def test_up_down_and_up_again(empty):
     command.upgrade(config(empty), "head")
 
     assert shape(empty, walls=WALLS, functions=FUNCTIONS) == top
+
+
+def test_kept_dates_beyond_the_calendar_are_put_right(empty):
+    """And nothing else is: what is missing stays so."""
+    command.upgrade(config(empty), "0023_audit")
+    say(
+        empty,
+        "insert into workspaces (id, slug, name) values (gen_random_uuid(), 'w', 'W')",
+        "insert into accounts (workspace_id, id, external_id) select id, gen_random_uuid(), 'a' from workspaces",
+        "insert into account_facts (workspace_id, account_id, renews_at, churned_at, joined_at) select workspace_id, "
+        "id, '10000-01-01 09:59:59+00', '0001-12-31 14:00:00+00 BC', '2026-01-01 00:00:00+00' from accounts",
+    )
+
+    command.upgrade(config(empty), "0024_instants")
+
+    first, last = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+    found = ask(empty, "select renews_at, churned_at, joined_at, trial_ends_at from account_facts")
+    assert found == [(last, first, datetime(2026, 1, 1, tzinfo=UTC), None)]
 
 
 def test_alembic_finds_nothing_to_migrate(database_url):

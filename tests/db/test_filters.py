@@ -15,10 +15,11 @@ from app.domain import filters
 from app.domain.fields import Op, Quantity, Subject, find
 from app.domain.filters import bind, parse
 from app.domain.filters.tree import looks_back
+from app.domain.filters.values import FIRST, LAST, instant_of
 from app.domain.ids import new_id
 from app.domain.operators import BARE, MANY
 from tests.db import worlds
-from tests.db.populations import NOW, TICK
+from tests.db.populations import NOW, TICK, TRAITS
 from tests.domain import trees
 from tests.domain.reference import means
 from tests.domain.trees import ASKED, NOWS, SUBJECTS, condition, operators, paths, readings, singles
@@ -198,6 +199,18 @@ async def test_many_filters_are_answered_in_one_statement(database, populated, a
         assert one.holding == tuple(ix for ix, tree in enumerate(wanted) if filters.holds(tree, told, now))
         changes = [at for tree in wanted if (at := filters.next_change(tree, told, now)) is not None]
         assert one.next_change == min(changes, default=None)
+
+
+async def test_texts_are_the_same_instants_to_both_engines(database):
+    """Beyond the calendar's ends too, where PostgreSQL has instants that Python has not."""
+    texts = [one for one in TRAITS if isinstance(one, str)]
+    asked = "unnest(cast(:texts as text[])) with ordinality as t (one, n) order by n"
+    async with database.transaction(new_id()) as db:
+        query = text(f"select steward_instant(to_jsonb(one)) from {asked}")
+        found = (await db.scalars(query, {"texts": texts})).all()
+
+    assert dict(zip(texts, found, strict=True)) == {one: instant_of(one) for one in texts}
+    assert {FIRST, LAST} <= set(found)
 
 
 async def test_values_may_come_from_elsewhere(database, populated):

@@ -67,6 +67,22 @@ async def test_traits_and_mrr(world, then):
     assert [await then("mrr", n) for n in (-4, -3, -1, 0)] == [None, 5, 5, 7]
 
 
+async def test_mrr_is_what_was_derived_even_where_no_trait_says_it(world, then, database, workspace):
+    """As a churned account that keeps its MRR has it; and an account without changes has what it always had."""
+    async with database.transaction(workspace) as db:
+        await db.execute(text("update accounts set traits = '{}', trait_stamps = '{}'"))
+        await db.execute(text("delete from trait_history"))
+    assert [await then("mrr", n) for n in (-4, -3, -1, 0, 1)] == [None, 5, 5, 7, 7]
+
+    async with database.transaction(workspace) as db:
+        await db.execute(text("update mrr_changes set mrr = null where changed_at = :at"), {"at": hours(0)})
+    assert [await then("mrr", n) for n in (-1, 0)] == [5, None]
+
+    async with database.transaction(workspace) as db:
+        await db.execute(text("delete from mrr_changes"))
+    assert [await then("mrr", n) for n in (-4, 1)] == [7, 7]
+
+
 async def test_the_owner_and_what_was_known_of_them(world, then):
     assert [await then("owner", n) for n in (-4, -3, -1, 0)] == [None, "one", "one", "two"]
     assert [await then("owner.name", n) for n in (-1, 0)] == ["one", "two"]

@@ -29,7 +29,7 @@ from tests.db.replicas import Kept
 from tests.domain import trees
 
 CROWD = draw(random.Random(11), 300)
-ODD = (12345678901234567890, "9999-12-31T23:59:59-15:00", "0001-01-01T00:00+15:59")  # no double, no time of Python
+ODD = 12345678901234567890  # no double
 WIDE = KEYS[-1]  # the one trait that may have such values
 TRAITS = [(f"traits.{key}", reading) for key in KEYS for reading in (*READINGS, Type.TRAIT)]
 HOT = [*TRAITS, *((f"keyRoles.{role}", Type.PERSON) for role in trees.ROLES)]
@@ -40,8 +40,7 @@ SORTABLE = [(path, None) for path, fact in CATALOGUES[Subject.ACCOUNTS].items() 
 
 def tamed(traits):
     return {
-        key: 7 if isinstance(value, (int, str)) and value in ODD and key != WIDE else value
-        for key, value in traits.items()
+        key: 7 if isinstance(value, int) and value == ODD and key != WIDE else value for key, value in traits.items()
     }
 
 
@@ -121,7 +120,7 @@ async def test_every_sort_gives_the_same_pages_and_either_engine_goes_on_from_th
     report = ask([(path, reading, way)])
     ours, theirs = await both(database, kept, crowd, report)
     fact = find(path)
-    unfit = (path == f"traits.{WIDE}") and reading in ("number", "datetime")
+    unfit = (path, reading) == (f"traits.{WIDE}", "number")
     if unfit or columns.of(fact, Type(reading or fact.type)) is None:
         assert ours is None
         return

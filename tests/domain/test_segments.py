@@ -84,6 +84,7 @@ def test_what_may_keep_links_of_its_own(source, is_one):
 
 
 LATER = {"field": "segments", "op": "isSet"}
+UPDATED = {"field": "updatedAt", "op": "inLastDays", "value": 1}
 FINE = {"field": "status", "op": "is", "value": "trial"}
 
 
@@ -98,13 +99,29 @@ FINE = {"field": "status", "op": "is", "value": "trial"}
             "#/filter/where/all/0/field",
         ),
         ({"field": "organization.segments", "op": "isSet"}, "#/filter/field"),
+        ({"all": [FINE, UPDATED]}, "#/filter/all/1/field"),
     ],
 )
-def test_a_segment_cannot_ask_about_segments_or_indicators(source, pointer):
+def test_a_segment_cannot_ask_what_is_decided_later(source, pointer):
     with pytest.raises(InvalidFilter) as refused:
         condition(source, Subject.ACCOUNTS)
 
     assert refused.value.context["errors"][0]["pointer"] == pointer
+
+
+@pytest.mark.parametrize("subject", [Subject.USERS, Subject.ORGANIZATIONS])
+def test_nor_when_the_accounts_related_to_others_were_updated(subject):
+    with pytest.raises(InvalidFilter) as refused:
+        condition({"related": "accounts", "op": "atLeast", "count": 1, "where": UPDATED}, subject)
+
+    assert refused.value.context["errors"][0]["pointer"] == "#/filter/where/field"
+
+
+def test_when_users_and_organizations_were_updated_may_be_asked():
+    condition(UPDATED, Subject.USERS)
+    condition(UPDATED, Subject.ORGANIZATIONS)
+    condition({"field": "organization.updatedAt", "op": "isSet"}, Subject.ACCOUNTS)
+    condition({"related": "users", "op": "none", "where": UPDATED}, Subject.ACCOUNTS)
 
 
 def test_a_trait_may_be_called_like_it():

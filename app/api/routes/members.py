@@ -5,11 +5,13 @@ from typing import Annotated, Any
 
 from fastapi import Query
 
+from app.api.again import Unhindered
 from app.api.deps import Now, Paged, Reader, Ref, Services, TeamManager, Tx
 from app.api.problems import problems
 from app.api.routing import Router
 from app.api.schemas.base import page
 from app.api.schemas.members import MemberIn, MemberOut, MemberPage, MemberPatch
+from app.db.base import Session
 from app.domain.cursors import InvalidCursor
 from app.domain.team import LastAdmin, MemberRole, NoSeatLeft
 from app.services import members
@@ -78,7 +80,11 @@ async def update_member(member: Ref, body: MemberPatch, caller: TeamManager, tx:
 @router.delete(
     "/members/{member}", status_code=204, operation_id="removeMember", responses=problems(UnknownMember, LastAdmin)
 )
-async def remove_member(member: Ref, caller: TeamManager, tx: Tx, state: Services, now: Now) -> None:
+async def remove_member(member: Ref, caller: TeamManager, door: Unhindered, state: Services, now: Now) -> None:
     """Someone leaves the team: they are signed out, and their key roles become free. What they did stays on record."""
-    await members.deactivate(tx, caller.workspace_id, member, by=caller.actor, now=now)
+
+    async def remove(db: Session) -> None:
+        await members.deactivate(db, caller.workspace_id, member, by=caller.actor, now=now)
+
+    await door.do(remove)  # accounts of theirs may be evaluated at this moment
     state.callers.forget()

@@ -25,9 +25,9 @@ CHECKS = (
     "use_after_free",
     "ensure_resource_availability",
 )
-PHASES = ("examples", "coverage", "fuzzing", "stateful")
 EXAMPLES = 10  # per operation while fuzzing; as many sequences of requests afterwards
-COVERAGE_SHARE = os.environ.get("COVERAGE_SHARE", "0.02")  # of some 60,000 cases; 1 takes an hour
+COVERAGE_SHARE = os.environ.get("COVERAGE_SHARE", "")  # 0.1 of some 60,000 cases takes a quarter of an hour: by hand
+PHASES = ("examples", *(("coverage",) if COVERAGE_SHARE else ()), "fuzzing", "stateful")
 SEED = os.environ.get("SCHEMATHESIS_SEED", "20260301")
 ACCOUNTS = ("acme", "globex", "initech")
 INDICATOR = {"name": "In use", "kind": "risk", "filter": {"field": "events", "op": "atLeast", "value": 1}}
@@ -83,7 +83,7 @@ async def test_no_request_breaks_the_api_or_gets_an_undocumented_answer(base_url
         "SCHEMATHESIS_HOOKS": "tests.api.hooks_for_schemathesis",
         "OWN_KEY": own,
         "KNOWN": json.dumps(known),
-        "COVERAGE_SHARE": COVERAGE_SHARE,
+        "COVERAGE_SHARE": COVERAGE_SHARE or "0",
     }
     process = await asyncio.create_subprocess_exec(
         *command, cwd=tmp_path, env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT

@@ -3,14 +3,13 @@
 from http.cookies import CookieError, SimpleCookie
 from typing import Final
 
-from app.api.heads import Head
+from app.api.heads import SAFE, Head
 from app.domain import keys
 from app.domain.errors import Forbidden
 from app.settings import Settings
 
 NAME: Final = "steward_session"
 CLIENT_HEADER: Final = b"steward-client"
-SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class MissingClientHeader(Forbidden):

@@ -11,6 +11,8 @@ from app.intake import guard
 MAX_HEAD_BYTES: Final = 16 * 1024
 MAX_HEADERS: Final = 100
 MAX_URL_BYTES: Final = 8 * 1024
+SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+"""Methods that change nothing."""
 _ONCE: Final = frozenset(
     {b"host", b"authorization", b"content-length", b"content-type", b"content-encoding", b"transfer-encoding"}
 )

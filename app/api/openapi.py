@@ -13,9 +13,9 @@ from fastapi.routing import APIRoute
 from app.api import advertised, lanes, problems, refusals
 from app.api.again import door
 from app.api.deps import Needs, transaction
+from app.api.heads import SAFE
 from app.api.routing import PREFIX
 from app.api.schemas.problems import Problem
-from app.api.writes import SAFE
 from app.db.base import DatabaseUnavailable
 from app.domain import idempotency, keys
 from app.domain.errors import DomainError

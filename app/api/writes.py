@@ -12,6 +12,7 @@ from typing import Any, Final
 from fastapi import Request, Response
 from pydantic import BaseModel
 
+from app.api.heads import SAFE
 from app.db.base import Session
 from app.domain import audit as log
 from app.domain.audit import Entry
@@ -21,7 +22,6 @@ from app.domain.secrets import Keyring
 from app.services import audit, idempotency
 
 KEY_HEADER: Final = "idempotency-key"
-SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 LONGEST_PATH: Final = 1000
 _ANSWER: Final = "steward.answer"
 

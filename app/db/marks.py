@@ -14,10 +14,10 @@ from app.domain.models import DirtyAccount
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """Marks taken by one transaction; several may name the same account."""
+    """Marks taken by one transaction; several may name the same record."""
 
     ids: tuple[int, ...]
-    accounts: frozenset[UUID]
+    records: frozenset[UUID]
 
 
 # One probe per workspace that has rows, not one read per row.
@@ -172,7 +172,7 @@ async def take(db: Session, workspace_id: UUID, *, limit: int) -> Marks:
 
 async def take_of(db: Session, workspace_id: UUID, marks: Marks) -> Marks:
     """Remove those of these marks that are still there and free."""
-    asked = {"workspace": workspace_id, "ids": list(marks.ids), "accounts": sorted(marks.accounts)}
+    asked = {"workspace": workspace_id, "ids": list(marks.ids), "accounts": sorted(marks.records)}
     return _marks(rows(await db.execute(_TAKE_OF, asked)))
 
 

@@ -208,7 +208,7 @@ async def take(db: Session, workspace_id: UUID, subject: Subject, *, limit: int)
 
 async def take_of(db: Session, workspace_id: UUID, marks: Marks) -> Marks:
     """Remove those of these marks that are still there and free."""
-    asked = {"workspace": workspace_id, "ids": list(marks.ids), "records": sorted(marks.accounts)}
+    asked = {"workspace": workspace_id, "ids": list(marks.ids), "records": sorted(marks.records)}
     return _marks(rows(await db.execute(_TAKE_OF, asked)))
 
 

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from app.services import inbox
 from app.workers.crew import describe
 from app.workers.faults import fault
 from app.workers.runtime import Runtime
+from app.workers.slices import all_of
 
 GROUP: Final = Bounds(messages=5_000, size=8 * 1024 * 1024, parcels=1_000)
 
@@ -37,18 +39,7 @@ class Applier:
         """Apply a group of each workspace that has any; how many messages. Call again until it returns 0."""
         async with self._rt.database.pump_transaction() as db:
             found = await parcels.workspaces_with_work(db)
-        done, failure = 0, None
-        for workspace_id in found:
-            if only_workspace in (None, workspace_id):
-                try:
-                    done += await self._turn(workspace_id)
-                except Exception as error:
-                    if is_away(error):
-                        raise
-                    failure = failure or error  # one workspace's trouble must not keep the others waiting
-        if failure is not None:
-            raise failure
-        return done
+        return await all_of(partial(self._turn, one) for one in found if only_workspace in (None, one))
 
     async def _turn(self, workspace_id: UUID, only: Sequence[int] | None = None) -> int:
         """Take parcels, apply them, commit: a crash before the commit leaves them where they were."""

@@ -2,9 +2,9 @@
 
 from app.api.again import door
 from app.api.deps import transaction
+from app.api.heads import SAFE
 from app.api.routes import ROUTERS
 from app.api.routing import StrictRoute
-from app.api.writes import SAFE
 
 MEMBER = {"email": "ada@example.com", "name": "Ada"}
 

@@ -144,7 +144,7 @@ async def test_a_workspace_in_trouble_does_not_keep_others_waiting(
     watched, send, query, runtime, workspace, other_workspace, monkeypatch
 ):
     await send(user("u1"))
-    turn = records.Queue.turn
+    turn = records.Records.turn
 
     async def found(_db, *, now):
         return [other_workspace, workspace]
@@ -155,7 +155,7 @@ async def test_a_workspace_in_trouble_does_not_keep_others_waiting(
         return await turn(queue)
 
     monkeypatch.setattr(records.marks, "workspaces_with_work", found)
-    monkeypatch.setattr(records.Queue, "turn", breaks)
+    monkeypatch.setattr(records.Records, "turn", breaks)
     with pytest.raises(ZeroDivisionError):
         await records.drain(runtime)
 

@@ -25,6 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy import false as no
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.types import TypeEngine
 
 from app.domain.fields import Fact, Subject, Type
 from app.domain.models import (
@@ -47,6 +48,13 @@ PLAIN: Final[ColumnElement[Any]] = literal_column(
     "('string', 'number', 'boolean')"
 )  # kinds of JSON with a text of their own
 NO_IDS: Final[ColumnElement[Any]] = literal_column("'{}'::uuid[]", ARRAY(Uuid))
+SLOTS: Final[Mapping[Type, TypeEngine[Any]]] = {
+    Type.PERSON: Uuid(),
+    Type.NUMBER: Numeric(),
+    Type.DATETIME: DateTime(timezone=True),
+    Type.SELECT: Text(),
+}
+"""What stands in a JSON column under a slot."""
 TABLES: Final[Tables] = {
     model.__tablename__: model.__table__
     for model in (Account, AccountFacts, Alert, User, UserFacts, UserActivity, Organization, OrganizationFacts)
@@ -132,8 +140,8 @@ def value(fact: Fact, reading: Type | None = None, tables: Tables = TABLES) -> C
     if fact.table == "memberships":
         return _belonging(tables)
     column: ColumnElement[Any] = tables[fact.table].c[fact.column]
-    if fact.role is not None:
-        return cast(column.op("->>", return_type=Text())(bindparam(None, fact.role, type_=Text)), Uuid)
+    if fact.slot is not None:
+        return cast(column.op("->>", return_type=Text())(bindparam(None, fact.slot, type_=Text)), SLOTS[fact.type])
     if fact.key is not None:
         return _trait(column, fact.key, reading)
     if fact.fallback is None or fact.table not in MAY_LACK:

@@ -42,8 +42,8 @@ def as_of(fact: Fact, at: datetime, subject: Subject) -> Value | None:
         return None
     if fact.key is not None:
         return _trait(subject, fact.key, at)
-    if fact.role is not None:
-        return _role(fact, fact.role, at)
+    if fact.column == "key_roles" and fact.slot is not None:
+        return _role(fact, fact.slot, at)
     if subject is Subject.USERS and fact.path in TRAITS_OF_USERS:
         return _text(_trait(subject, fact.path, at))
     if subject is Subject.ORGANIZATIONS and fact.path == "name":

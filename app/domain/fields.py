@@ -6,7 +6,7 @@ One catalogue per subject: accounts, users and organizations are asked about in 
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
@@ -33,9 +33,9 @@ __all__ = [
 
 TRAIT_PREFIX: Final = "traits."
 PARENT_PREFIX: Final = "organization."
-ROLE_PREFIX: Final = "keyRoles."
 LONGEST_TRAIT_KEY: Final = 256
-_ROLE: Final = re.compile(r"[a-z][a-z0-9_]{0,39}\Z")
+SLUG: Final = re.compile(r"[a-z][a-z0-9_]{0,39}\Z")
+"""How key roles, metrics, elements and health scores are named in paths."""
 
 
 class UnknownFact(Rejected):
@@ -50,6 +50,18 @@ class Subject(StrEnum):
     ACCOUNTS = "accounts"
     USERS = "users"
     ORGANIZATIONS = "organizations"
+
+
+class Stage(IntEnum):
+    """When in an evaluation a fact is decided: a rule may ask about what was decided before it."""
+
+    FACTS = 0
+    STATUS = 1
+    METRICS = 2
+    SEGMENTS = 3
+    HEALTH = 4
+    INDICATORS = 5
+    LAST = 6
 
 
 Table = Literal[
@@ -69,9 +81,9 @@ Table = Literal[
 class Fact:
     """One entry: where its values live and what may be asked of them.
 
-    `key` is the key of a trait, `role` that of a key role: their values live under it in `column`. `prefix` is that of
-    the ids which are its values. `fallback` is what a record has that was never evaluated. Facts of an account's
-    organization come `via` it.
+    `key` is the key of a trait, `slot` that of a key role, metric, element or health score: their values live under it
+    in `column`. `prefix` is that of the ids which are its values. `fallback` is what a record has that was never
+    evaluated. Facts of an account's organization come `via` it. `stage` says when it is decided.
     """
 
     path: str
@@ -84,10 +96,11 @@ class Fact:
     key: str | None = None
     sortable: bool = True
     prefix: str = ""
-    role: str | None = None
+    slot: str | None = None
     fallback: Any = None
     via: Literal["organization"] | None = None
     history: bool = False
+    stage: Stage = Stage.FACTS
 
     @property
     def comes_last(self) -> bool:
@@ -140,8 +153,29 @@ def _id(table: Table, column: str, prefix: str, path: str = "id", label: str = "
 _fact, _user, _organization = _of("account_facts"), _of("user_facts"), _of("organization_facts")
 _moves = _of("user_activity")
 
+LABELS: Final = "poor concerning healthy"
 STATUSES: Final = "subscribed trial churned ignored"
 SOURCES: Final = "default trait rule manual organization"
+
+
+def _computed(fact: Callable[..., Fact]) -> tuple[Fact, ...]:
+    """What is worked out of events, answers and rules, of accounts and organizations alike."""
+    return (
+        fact("activeUsers", "Active users (30 days)", Type.NUMBER, "active_users", nullable=False),
+        fact("activeUserShare", "Active users (30 days): Percent", Type.NUMBER, "active_user_share"),
+        fact("lastReceivedMessageAt", "Last received message", Type.DATETIME, "last_received_at"),
+        fact("lastSentMessageAt", "Last sent message", Type.DATETIME, "last_sent_at"),
+        fact("elementsUsed", "Elements used", Type.NUMBER, "elements_used", nullable=False),
+        fact("nps", "NPS", Type.NUMBER, "nps"),
+        fact("npsResponses", "NPS: Responses", Type.NUMBER, "nps_responses", nullable=False),
+        fact("npsPromoters", "NPS: Promoters", Type.NUMBER, "nps_promoters", nullable=False),
+        fact("npsPassives", "NPS: Passives", Type.NUMBER, "nps_passives", nullable=False),
+        fact("npsDetractors", "NPS: Detractors", Type.NUMBER, "nps_detractors", nullable=False),
+        fact("npsLastAt", "NPS: Last response", Type.DATETIME, "nps_last_at"),
+        replace(fact("health", "Health", Type.NUMBER, "health"), stage=Stage.HEALTH),
+        replace(fact("healthLabel", "Health: Label", Type.SELECT, "health_label", options=LABELS), stage=Stage.HEALTH),
+    )
+
 
 _ACCOUNTS = (
     _id("account_facts", "account_id", "acc"),
@@ -182,6 +216,7 @@ _ACCOUNTS = (
     _fact("owner.source", "Owner: Source", Type.SELECT, "owner_source", options="auto_first_user trait manual api"),
     _fact("owner.pending", "Owner: Pending external ID", Type.TEXT, "owner_pending"),
     _fact("owner.since", "Owner: Since", Type.DATETIME, "owner_since"),
+    *_computed(_fact),
 )
 
 _USERS = (
@@ -201,6 +236,9 @@ _USERS = (
     _user("statusSince", "Status: Since", Type.DATETIME, "status_since"),
     _user("deactivatedAt", "Deactivated", Type.DATETIME, "deactivated_at"),
     _ids("segments", "Segments", "user_facts", "segments", "seg"),
+    _user("npsScore", "NPS: Score", Type.NUMBER, "nps_score"),
+    _user("npsGroup", "NPS: Group", Type.SELECT, "nps_group", options="detractor passive promoter"),
+    _user("npsRespondedAt", "NPS: Responded", Type.DATETIME, "nps_responded_at"),
     Fact("accounts", "Accounts", Type.NUMBER, "memberships", "accounts", nullable=False, fallback=0),
 )
 
@@ -224,6 +262,7 @@ _ORGANIZATIONS = (
     _organization("lastSeenAt", "Last seen", Type.DATETIME, "last_seen_at"),
     _ids("segments", "Segments", "organization_facts", "segments", "seg"),
     _ids("accessGroups", "Access groups", "organizations", "access_groups", "grp"),
+    *_computed(_organization),
 )
 
 # What an account says of its organization: missing altogether where it belongs to none. Its ids stand on the account.
@@ -286,15 +325,48 @@ def trait(key: str, subject: Subject = Subject.ACCOUNTS) -> Fact:
     return Fact(TRAIT_PREFIX + key, f"Trait: {key}", Type.TRAIT, subject.value, "traits", key=key)
 
 
-def _parent_trait(key: str) -> Fact:
-    found = trait(key, Subject.ORGANIZATIONS)
-    return replace(found, path=PARENT_PREFIX + found.path, label=f"Organization: {found.label}", via="organization")
+@dataclass(frozen=True, slots=True)
+class Family:
+    """Facts whose names are the customer's, after a common prefix; each has a place of its own in a JSON column."""
+
+    prefix: str
+    label: str
+    type: Type
+    column: str
+    stage: Stage = Stage.FACTS
+    options: str = ""
+    only: Subject | None = None
+
+    def fact(self, slug: str, subject: Subject) -> Fact:
+        """The entry of one of them."""
+        table: Table = "account_facts" if subject is Subject.ACCOUNTS else "organization_facts"
+        return Fact(
+            self.prefix + slug,
+            f"{self.label}: {slug}",
+            self.type,
+            table,
+            self.column,
+            options=tuple(self.options.split()),
+            prefix="mem" if self.type is Type.PERSON else "",
+            slot=slug,
+            stage=self.stage,
+        )
 
 
-def key_role(slug: str) -> Fact:
-    """The entry of who holds a key role at an account."""
-    label = f"Key role: {slug}"
-    return Fact(ROLE_PREFIX + slug, label, Type.PERSON, "account_facts", "key_roles", prefix="mem", role=slug)
+FAMILIES: Final = {
+    family.prefix: family
+    for family in (
+        Family("keyRoles.", "Key role", Type.PERSON, "key_roles", only=Subject.ACCOUNTS),
+        Family("metrics.", "Metric", Type.NUMBER, "metrics", Stage.METRICS),
+        Family("metricChanges.", "Metric: Change in percent", Type.NUMBER, "metric_changes", Stage.METRICS),
+        Family("elements.", "Element", Type.NUMBER, "elements"),
+        Family("elementFirstAt.", "Element: First", Type.DATETIME, "element_firsts"),
+        Family("elementLastAt.", "Element: Last", Type.DATETIME, "element_lasts"),
+        Family("healthScores.", "Health score", Type.NUMBER, "health_scores", Stage.HEALTH),
+        Family("healthLabels.", "Health score: Label", Type.SELECT, "health_labels", Stage.HEALTH, LABELS),
+    )
+}
+"""By prefix. Users have none of these."""
 
 
 def _after(prefix: str, path: str) -> str | None:
@@ -320,14 +392,21 @@ def find(path: str, subject: Subject = Subject.ACCOUNTS) -> Fact:
 
 
 def _named(path: str, subject: Subject) -> Fact | None:
-    """Traits and key roles, whose names are the customer's."""
+    """Traits, key roles and all else whose names are the customer's."""
     key = _after(TRAIT_PREFIX, path)
     if key is not None and _usable(key):
         return trait(key, subject)
-    if subject is not Subject.ACCOUNTS:
+    prefix, dot, slug = path.partition(".")
+    family = FAMILIES.get(prefix + dot)
+    if family is not None and subject is not Subject.USERS and family.only in (None, subject):
+        return family.fact(slug, subject) if SLUG.match(slug) else None
+    rest = _after(PARENT_PREFIX, path) if subject is Subject.ACCOUNTS else None
+    return None if rest is None else _of_parent(_named(rest, Subject.ORGANIZATIONS))
+
+
+def _of_parent(fact: Fact | None) -> Fact | None:
+    """What an account says of its organization."""
+    if fact is None:
         return None
-    key = _after(PARENT_PREFIX + TRAIT_PREFIX, path)
-    if key is not None and _usable(key):
-        return _parent_trait(key)
-    role = _after(ROLE_PREFIX, path)
-    return key_role(role) if role is not None and _ROLE.match(role) else None
+    label = f"Organization: {fact.label}"
+    return replace(fact, path=PARENT_PREFIX + fact.path, label=label, nullable=True, via="organization")

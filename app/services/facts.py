@@ -5,7 +5,7 @@ from uuid import UUID
 
 from app.db import facts
 from app.db.base import Session
-from app.domain.fields import CATALOGUES, LONGEST_TRAIT_KEY, Fact, Subject, key_role, trait
+from app.domain.fields import CATALOGUES, LONGEST_TRAIT_KEY, Fact, Subject, find, trait
 from app.services import roles
 
 
@@ -31,4 +31,4 @@ async def known(db: Session, workspace_id: UUID, subject: Subject = Subject.ACCO
 
 async def _key_roles(db: Session, workspace_id: UUID) -> list[Known]:
     labels = await roles.labels(db, workspace_id)
-    return [Known(replace(key_role(slug), label=f"Key role: {label}")) for slug, label in labels.items()]
+    return [Known(replace(find(f"keyRoles.{slug}"), label=f"Key role: {label}")) for slug, label in labels.items()]

@@ -29,7 +29,7 @@ CHOSEN: Final = " That stands until the trait says something else than it did th
 async def role(db: Session, workspace_id: UUID, account_id: UUID, fact: Fact, now: datetime) -> Why:
     """Who holds one role, since when, and what decided; with what the mapped trait says, if one is mapped."""
     del now
-    slug = fact.role or PATHS[fact.path]
+    slug = fact.slot or PATHS[fact.path]
     held = await key_roles.of_account(db, workspace_id, account_id)
     holder = next((row for row in held if row["role"] == slug), None)
     mapped = {name: key for name, key in (await staffing.mapped(db, workspace_id)).items() if name == slug}

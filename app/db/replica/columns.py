@@ -68,7 +68,7 @@ class Column:
     @property
     def always(self) -> bool:
         """Whether every copy has it; the others come to exist when they are asked for often enough."""
-        return self.fact.key is None and self.fact.role is None
+        return self.fact.key is None and self.fact.slot is None
 
 
 def of(fact: Fact, reading: Type, *, exact: bool = False) -> Column | None:
@@ -87,7 +87,7 @@ def ordering(fact: Fact, reading: Type) -> Column | None:
 
 def standing() -> list[Column]:
     """The columns of every copy: all plain facts, and external ids also as they are written."""
-    facts = [fact for fact in CATALOGUES[Subject.ACCOUNTS].values() if fact.key is None and fact.role is None]
+    facts = [fact for fact in CATALOGUES[Subject.ACCOUNTS].values() if fact.key is None and fact.slot is None]
     found = [of(fact, fact.type) for fact in facts] + [ordering(fact, fact.type) for fact in facts]
     return [one for one in dict.fromkeys(found) if one is not None and one.name != ID]
 

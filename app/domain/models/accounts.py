@@ -22,6 +22,7 @@ from app.domain.models.base import (
     inside_workspace,
     owned_by_workspace,
 )
+from app.domain.models.figures import Figures
 
 
 class Account(Base):
@@ -58,7 +59,7 @@ class AccountActivity(Base):
     events: Mapped[int] = mapped_column(BigInteger)
 
 
-class AccountFacts(Base):
+class AccountFacts(Figures, Base):
     """Everything derived about an account, in one row, so that reports filter and sort without joins.
 
     The `owner_*` columns are copies of the owner's facts, refreshed whenever the owner moves.

@@ -20,6 +20,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.domain.models.base import At, Base, Json, Key, Made, Ref, Str, inside_workspace, owned_by_workspace
+from app.domain.models.figures import Figures
 
 
 class Organization(Base):
@@ -45,7 +46,7 @@ class Organization(Base):
     access_groups: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid), server_default=text("'{}'"))
 
 
-class OrganizationFacts(Base):
+class OrganizationFacts(Figures, Base):
     """Everything derived about an organization; `mrr`, `accounts` and `users` are sums over its accounts."""
 
     __tablename__ = "organization_facts"

@@ -1,10 +1,11 @@
 """Users: the people at the customer, the accounts they belong to, and the days they were active."""
 
 from datetime import date
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Computed, Date, Index, Text, UniqueConstraint, Uuid, text
+from sqlalchemy import BigInteger, Computed, Date, Index, Numeric, Text, UniqueConstraint, Uuid, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -65,6 +66,9 @@ class UserFacts(Base):
     status_since: Mapped[At | None]
     deactivated_at: Mapped[At | None]
     segments: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid), server_default=text("'{}'"))
+    nps_score: Mapped[Decimal | None] = mapped_column(Numeric)
+    nps_group: Mapped[str | None] = mapped_column(Text)
+    nps_responded_at: Mapped[At | None]
     next_check_at: Mapped[At | None]
     evaluated_at: Mapped[At | None]
 

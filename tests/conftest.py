@@ -4,6 +4,7 @@ Commits are real. What keeps tests apart is what keeps customers apart: each tes
 """
 
 import asyncio
+import os
 import shutil
 import tempfile
 from contextlib import asynccontextmanager
@@ -14,6 +15,7 @@ import httpx
 import pytest
 from alembic import command
 from alembic.config import Config
+from hypothesis import settings as budget
 
 from app import embedded
 from app.db.base import Database
@@ -30,7 +32,20 @@ from app.workers.runtime import Runtime
 
 ROOT = Path(__file__).parents[1]
 MASTER = "a master key for tests, 0123456789 abcdef"
+EXAMPLES_SHARE = float(os.environ.get("EXAMPLES_SHARE", "0.25"))
+FEWEST_EXAMPLES = 10
 ALL_SCOPES = ("ingest", "read", "admin")
+
+
+def pytest_collection_modifyitems(items):
+    """Property tests say how many examples are thorough; every day a share of them is tried, each day others."""
+    tests = {getattr(item.obj, "__func__", item.obj) for item in items if hasattr(item, "obj")}
+    for test in tests:
+        thorough = getattr(test, "_hypothesis_internal_use_settings", None)
+        if thorough is not None:
+            some = max(FEWEST_EXAMPLES, int(thorough.max_examples * EXAMPLES_SHARE))
+            fewer = budget(thorough, max_examples=min(some, thorough.max_examples))
+            test._hypothesis_internal_use_settings = fewer if EXAMPLES_SHARE < 1 else thorough
 
 
 def migrate(url, revision="head"):

@@ -130,7 +130,7 @@ async def _slugs(state: State, workspace_ids: Sequence[UUID]) -> list[str]:
 
 async def _count(state: State, request: Request, whom: str | None) -> None:
     """One attempt of this address, and on this person. Raises `TooManyAttempts`."""
-    address = _network(request.client.host if request.client else "")
+    address = network(request.client.host if request.client else "")
     limits = [(f"address:{address}", PER_ADDRESS)]
     if whom is not None:
         limits += [(f"person:{address}:{whom}", PER_PERSON), (f"email:{whom}", PER_EMAIL)]
@@ -140,7 +140,7 @@ async def _count(state: State, request: Request, whom: str | None) -> None:
             raise TooManyAttempts("Wait a little, then try again.", retry_after=wait)
 
 
-def _network(host: str) -> str:
+def network(host: str) -> str:
     """Who has one address of version 6 has 2 to the power of 64 of them."""
     try:
         address = ip_address(host)

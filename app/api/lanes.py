@@ -36,13 +36,14 @@ class Lane:
     cors: bool = False  # whether browsers of any site post here
     cookies: bool = False  # whether a browser's session is known by its cookie
     keyless: bool = False  # whether strangers are let in: those who are about to say who they are
+    most: int = KEYLESS_BYTES  # bytes a stranger may send
     missing: str = ASK  # what a request without a key is told
     error_is_text: bool = False  # whether `error` in a problem is a sentence, as clients of that surface expect
 
     def bounds(self, settings: Settings) -> Bounds:
         """How large bodies may be on this lane."""
         if self.keyless:
-            return Bounds(KEYLESS_BYTES, KEYLESS_BYTES)
+            return Bounds(self.most, self.most)
         if self.tracking:
             return Bounds(settings.tracking_body_bytes, settings.tracking_body_bytes)
         return Bounds(settings.max_body_bytes, settings.max_decompressed_bytes)
@@ -64,7 +65,8 @@ ANALYTICS: Final = Lane(
     missing="Authorization header not present.",
     error_is_text=True,
 )
-LANES: Final[Mapping[str, Lane]] = {lane.first: lane for lane in (OWN, TRACKING, RUDDERSTACK, ANALYTICS)}
+SURVEYS: Final = Lane("surveys", json_only=False, keyless=True, cors=True, most=64 * 1024)
+LANES: Final[Mapping[str, Lane]] = {lane.first: lane for lane in (OWN, TRACKING, RUDDERSTACK, ANALYTICS, SURVEYS)}
 
 
 KEYLESS: Final = frozenset({("POST", "/api/v1/sessions"), ("POST", "/api/v1/invitations/accept")})
@@ -78,6 +80,11 @@ def lane_of(path: str, method: str = "GET") -> Lane | None:
     if path.startswith("/api/v1/imports/") and "/parts/" in path:
         return FILES
     return LANES.get(path[1:].partition("/")[0])
+
+
+def hushed(path: str) -> str:
+    """A path as it may stand in a log: a survey's link opens it to whoever reads the log."""
+    return "/surveys/…" if path.startswith("/surveys/") else path
 
 
 def of(scope: MutableMapping[str, Any]) -> Lane | None:

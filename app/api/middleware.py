@@ -11,7 +11,7 @@ from typing import Any, Final
 import structlog
 from starlette.types import ASGIApp
 
-from app.api import admission, bodies, problems, refusals
+from app.api import admission, bodies, lanes, problems, refusals
 from app.api.deps import State, state_of
 from app.api.exchanges import Exchange
 from app.db.base import may_run_again
@@ -103,7 +103,7 @@ def _log(exchange: Exchange, seconds: float) -> None:
     log.info(
         "request",
         method=scope["method"],
-        path=printable(scope["path"]),
+        path=printable(lanes.hushed(scope["path"])),
         status=exchange.status,
         ms=round(seconds * 1000, 2),
         request_id=scope["steward.request_id"],

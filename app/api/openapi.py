@@ -53,6 +53,9 @@ TAGS: Final[dict[str, str]] = {
     "trait map": "Which traits of an account name its owner, its MRR, its dates and who looks after it.",
     "evaluation": "How far what is derived lags behind what was sent.",
     "segments": "Groups of accounts, users or organizations by rule, by hand and by automations.",
+    "metrics": "Numbers worked out of events, users and facts, with their change and their history.",
+    "elements": "What customers set up, counted from events: integrations, dashboards, rules.",
+    "health scores": "How well accounts and organizations are doing, by scores of your own, and every point of them.",
     "members": "Your own staff.",
     "audit log": "Who changed what, and when.",
     "key roles": "Who of your staff looks after which account.",
@@ -66,6 +69,8 @@ TAGS: Final[dict[str, str]] = {
     "deliveries": "Each message to an endpoint, with every attempt.",
     "reprocessings": "Changed rules being applied to what is already stored, with progress.",
     "jobs": "Work promised for later.",
+    "surveys": "NPS and custom surveys: what they ask, whom to ask now, links that need no key, and answers.",
+    "nps": "What users answer to how likely they are to recommend you, and what it comes to.",
     "sessions": "Members sign in and out.",
     "invitations": "How somebody of your staff gets a password.",
     "access groups": "Accounts that only some of your staff may see.",
@@ -249,7 +254,8 @@ def _keyed(route: APIRoute) -> bool:
 
 def is_entrance(route: APIRoute) -> bool:
     """Whether one comes here to say who one is."""
-    return any(lanes.lane_of(route.path, method) is lanes.ENTRANCE for method in route.methods or ())
+    found = [lanes.lane_of(route.path, method) for method in route.methods or ()]
+    return any(lane is not None and lane.keyless for lane in found)
 
 
 def _security(route: APIRoute, *, own: bool) -> list[dict[str, list[str]]]:

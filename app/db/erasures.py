@@ -102,6 +102,11 @@ async def _leave_segments(db: Session, workspace_id: UUID, record_id: UUID) -> C
         "status_choices",
         "status_changes",
         "trait_history",
+        "health_days",
+        "element_instances",
+        "measure_days",
+        "measure_totals",
+        "metric_days",
     ):
         table = Base.metadata.tables[name]
         condition = (table.c.workspace_id == workspace_id) & (table.c.record_id == record_id)
@@ -216,6 +221,15 @@ where workspace_id = :workspace and account_id = any(cast(:accounts as uuid[]))
 )
 
 
+_HEALTH: Final = text(
+    f"""
+update health_days h set inputs = {_BLANK.format(column="h.inputs")}
+where h.workspace_id = :workspace and h.record_id = any(cast(:accounts as uuid[]))
+    and (h.inputs::text like '%"field": "owner%' or strpos(h.inputs::text, :name) > 0)
+"""  # noqa: S608 - put together from constants
+)
+
+
 def _asked(workspace_id: UUID, subject: Subject, accounts: Sequence[UUID], keys: set[str]) -> dict[str, Any]:
     return {
         "workspace": workspace_id,
@@ -249,8 +263,9 @@ async def scrub_past(db: Session, workspace_id: UUID, subject: Subject, accounts
     """Take a user out of the alerts and the owner history of these accounts; how many rows, by table."""
     asked = {"workspace": workspace_id, "accounts": list(accounts), "name": subject.external_id}
     alerts = _changed(await db.execute(_ALERTS, asked))
+    days = _changed(await db.execute(_HEALTH, asked))
     asked |= {"id": subject.id, "quoted": subject.quoted, "note": NOTE}
-    return +Counter(alerts=alerts, owner_changes=_changed(await db.execute(_CHANGES, asked)))
+    return +Counter(alerts=alerts, health_days=days, owner_changes=_changed(await db.execute(_CHANGES, asked)))
 
 
 async def owner_keys(db: Session, workspace_id: UUID) -> set[str]:

@@ -42,13 +42,19 @@ _FIRST_INSTANT = """(
             order by n limit 1
         )"""
 
-# Names are the accounts' own; they follow the map when it has changed since a name was set.
+_NAME = """case when cast(:name_keys as text[]) = '{name}' then a.traits ->> 'name' else (
+            select a.traits ->> key from unnest(cast(:name_keys as text[])) with ordinality as t (key, n)
+            where jsonb_typeof(a.traits -> key) in ('string', 'number') and btrim(a.traits ->> key) <> ''
+            order by n limit 1
+        ) end"""
+
+# Names are the accounts' own; they follow the map when it has changed since a name was set. What a name is, is said as
+# `steward_account_name` says it, which would look the map up for each account.
 _REFRESH = text(
     """
 with named as (
-    update accounts a set name = steward_account_name(:workspace, a.traits)
-    where a.workspace_id = :workspace and a.id = any(cast(:accounts as uuid[]))
-        and a.name is distinct from steward_account_name(:workspace, a.traits)
+    update accounts a set name = {name}
+    where a.workspace_id = :workspace and a.id = any(cast(:accounts as uuid[])) and a.name is distinct from {name}
 )
 update account_facts f set
     renews_at = d.renews_at, trial_ends_at = d.trial_ends_at, joined_at = d.joined_at,
@@ -88,7 +94,7 @@ where f.workspace_id = :workspace and f.account_id = d.id
     is distinct from (d.renews_at, d.trial_ends_at, d.joined_at,
         d.mrr, d.users, d.first_seen_at, d.last_seen_at, d.events,
         d.organization, d.organization_id)
-""".format(**{field: _FIRST_INSTANT.format(field=field) for field in DATES})  # noqa: S608 - only our own names
+""".format(name=_NAME, **{field: _FIRST_INSTANT.format(field=field) for field in DATES})  # noqa: S608 - only our own names
 )
 
 _NOTE = text(
@@ -118,6 +124,7 @@ async def refresh(db: Session, workspace_id: UUID, accounts: Sequence[UUID], tra
         {
             "workspace": workspace_id,
             "accounts": list(accounts),
+            "name_keys": list(trait_map.name),
             "mrr_keys": list(trait_map.mrr),
             **{f"{field}_keys": list(getattr(trait_map, field)) for field in DATES},
         },

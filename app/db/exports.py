@@ -104,6 +104,41 @@ async def events_of_user(
         asked |= {"at": found[-1]["occurred_at"], "id": found[-1]["id"]}
 
 
+async def totals_of_account(db: Session, workspace_id: UUID, account_id: UUID) -> AsyncIterator[Mapping[str, Any]]:
+    """What was counted of an account's events, by name."""
+    totals, measures = Base.metadata.tables["measure_totals"], Base.metadata.tables["measures"]
+    query = (
+        select(measures.c.name, totals.c.measure_id, totals.c.count, totals.c.first_at, totals.c.last_at)
+        .join(measures, _same_measure(totals, measures))
+        .where(totals.c.workspace_id == workspace_id, totals.c.record_id == account_id, measures.c.filter.is_(None))
+    )
+    async for row in _walk(db, query, [totals.c.measure_id]):
+        yield row
+
+
+async def days_of_user(
+    db: Session, workspace_id: UUID, user_id: UUID, account_id: UUID
+) -> AsyncIterator[Mapping[str, Any]]:
+    """What was counted of a user's events at an account, by name and day."""
+    days, measures = Base.metadata.tables["measure_days"], Base.metadata.tables["measures"]
+    query = (
+        select(measures.c.name, days.c.measure_id, days.c.record_id.label("account_id"), days.c.day, days.c.count)
+        .join(measures, _same_measure(days, measures))
+        .where(
+            days.c.workspace_id == workspace_id,
+            days.c.record_id == account_id,
+            days.c.user_id == user_id,
+            measures.c.filter.is_(None),
+        )
+    )
+    async for row in _walk(db, query, [days.c.measure_id, days.c.day]):
+        yield row
+
+
+def _same_measure(table: Table, measures: Table) -> Any:
+    return (measures.c.workspace_id == table.c.workspace_id) & (measures.c.id == table.c.measure_id)
+
+
 async def owned_by(db: Session, workspace_id: UUID, user_id: UUID) -> AsyncIterator[Mapping[str, Any]]:
     """The accounts a user owns now."""
     facts = Base.metadata.tables["account_facts"]

@@ -15,7 +15,7 @@ from app.db import filters
 from app.db.base import Session
 from app.db.grounds import GROUNDS, Ground, joined
 from app.domain.fields import Fact, Subject, Type
-from app.domain.filters import Condition, Leaf, Related, Tree, conditions
+from app.domain.filters import Condition, Leaf, Tree, conditions
 from app.domain.filters.tree import looks_back
 from app.domain.models import Member
 
@@ -43,15 +43,15 @@ _OBSERVED: Final = """
 
 
 def needs(tree: Tree) -> list[Need]:
-    """What must be loaded of a record to explain the filter: facts, and what conditions on related records or on the
-    past find."""
+    """What must be loaded of a record to explain the filter: facts, and what conditions on related records, on events
+    or on the past find."""
     return [need for one in conditions(tree) for need in _needed(one)]
 
 
 def _needed(one: Condition) -> tuple[Need, ...]:
-    if isinstance(one, Related):
-        return (one,)
-    return (one.fact, one) if looks_back(one) else (one.fact,)
+    if isinstance(one, Leaf):
+        return (one.fact, one) if looks_back(one) else (one.fact,)
+    return (one,)
 
 
 async def load(
@@ -64,7 +64,7 @@ async def load(
     now: datetime | None = None,
 ) -> Mapping[UUID, Mapping[str, Any]]:
     """The given facts of each record, by path; its traits as one mapping under "traits"; under "found" what each
-    condition on related records or on the past found at `now`: how many they were, or what the value was."""
+    condition on related records, on events or on the past found at `now`: how many they were, or what the value was."""
     wanted = list(dict.fromkeys(needed))
     clock = func.now() if now is None else now
     columns = [_column(need, clock).label(f"f{ix}") for ix, need in enumerate(wanted)]

@@ -32,7 +32,7 @@ from sqlalchemy import (
     tuple_,
 )
 
-from app.db import grounds, past, relatives
+from app.db import grounds, happenings, past, relatives
 from app.db.grounds import GROUNDS, TABLES, Ground
 from app.domain.fields import Fact, Op, Quantity, Subject, Type
 from app.domain.filters.tree import (
@@ -40,6 +40,7 @@ from app.domain.filters.tree import (
     NEGATIVES,
     AllOf,
     AnyOf,
+    Happened,
     Leaf,
     Move,
     Not,
@@ -70,12 +71,13 @@ def value(fact: Fact, reading: Type | None = None) -> ColumnElement[Any]:
 @dataclass(frozen=True, slots=True)
 class _Scene:
     """What conditions are about: the moment, where values come from, and (inside a condition on related records) the
-    names under which those records are known."""
+    names under which those records are known. `past`: the moment is gone, and events counted since do not count."""
 
     now: Clock
     of: Of
     ground: Ground | None = None
     whole: bool = False
+    past: bool = False
 
     @property
     def plain(self) -> bool:
@@ -83,16 +85,17 @@ class _Scene:
         return self.of is value or self.ground is not None
 
     def inside(self, ground: Ground) -> "_Scene":
-        return _Scene(self.now, ground.value, ground)
+        return _Scene(self.now, ground.value, ground, past=self.past)
 
 
-def holds(tree: Tree, now: Clock, of: Of = value, *, whole: bool = False) -> Condition:
+def holds(tree: Tree, now: Clock, of: Of = value, *, whole: bool = False, past: bool = False) -> Condition:
     """Whether the filter holds for a row at `now`; never null.
 
     `of` says where values come from: tables unless told otherwise. Conditions on related records always ask the tables:
-    record by record, or (`whole`) all at once, which is cheaper where a whole workspace is looked through.
+    record by record, or (`whole`) all at once, which is cheaper where a whole workspace is looked through. Events are
+    counted as far as they are known, or (`past`) up to the end of that day.
     """
-    return _holds(tree, _Scene(now, of, whole=whole))
+    return _holds(tree, _Scene(now, of, whole=whole, past=past))
 
 
 def next_change(tree: Tree, now: Clock, of: Of = value) -> ColumnElement[datetime] | None:
@@ -100,9 +103,10 @@ def next_change(tree: Tree, now: Clock, of: Of = value) -> ColumnElement[datetim
     return _next_change(tree, _Scene(now, of))
 
 
-def counted(related: Related, now: Clock) -> ColumnElement[int]:
-    """How many related records satisfy the condition."""
-    return _count(related, _Scene(now, value))
+def counted(one: Related | Happened, now: Clock) -> ColumnElement[int]:
+    """How many related records satisfy the condition, or how often the event was counted."""
+    scene = _Scene(now, value)
+    return _count(one, scene) if isinstance(one, Related) else _often(one, scene)
 
 
 def _holds(tree: Tree, scene: _Scene) -> Condition:
@@ -111,6 +115,8 @@ def _holds(tree: Tree, scene: _Scene) -> Condition:
             return _leaf(tree, scene)
         case Related():
             return _related(tree, scene)
+        case Happened():
+            return _happened(tree, scene)
         case Not(part):
             return not_(_holds(part, scene))
         case AllOf(parts):
@@ -124,7 +130,10 @@ def _next_change(tree: Tree, scene: _Scene) -> ColumnElement[datetime] | None:
     return func.least(*instants, type_=INSTANT) if instants else None
 
 
-def _instants(one: Leaf | Related, scene: _Scene) -> Iterator[ColumnElement[datetime]]:
+def _instants(one: Leaf | Related | Happened, scene: _Scene) -> Iterator[ColumnElement[datetime]]:
+    if isinstance(one, Happened):
+        yield from happenings.leaving(one, _own(one, scene), _instant(scene.now), _instant(FAR))
+        return
     if isinstance(one, Leaf):
         if isinstance(one.operand, Move):
             yield past.leaves(_accounts(scene), one.operand.days, _instant(scene.now), _instant(FAR))
@@ -154,6 +163,24 @@ def _accounts(scene: _Scene) -> Ground:
 
 def _instant(at: Clock) -> ColumnElement[datetime]:
     return bindparam(None, at, type_=INSTANT) if isinstance(at, datetime) else at
+
+
+def _own(happened: Happened, scene: _Scene) -> Ground:
+    return scene.ground or GROUNDS[happened.subject]
+
+
+def _often(happened: Happened, scene: _Scene) -> ColumnElement[int]:
+    return happenings.counted(happened, _own(happened, scene), _instant(scene.now), past=scene.past)
+
+
+def _happened(happened: Happened, scene: _Scene) -> Condition:
+    least, most = _bounds(happened)
+    if most is None and least == 0:
+        return true()
+    found = _often(happened, scene)
+    if most is None:
+        return found >= least
+    return found <= most if least == 0 else found == most
 
 
 def _sides(related: Related, scene: _Scene) -> tuple[Ground, Ground]:
@@ -194,14 +221,14 @@ def _at_once(related: Related, scene: _Scene, least: int, most: int | None) -> C
     return those if least else not_(those)
 
 
-def _bounds(related: Related) -> tuple[int, int | None]:
-    match related.op:
+def _bounds(counted: Related | Happened) -> tuple[int, int | None]:
+    match counted.op:
         case Quantity.AT_LEAST:
-            return related.count, None
+            return counted.count, None
         case Quantity.AT_MOST:
-            return 0, related.count
+            return 0, counted.count
         case _:
-            return related.count, related.count
+            return counted.count, counted.count
 
 
 def _matching(related: Related, scene: _Scene, column: ColumnElement[Any]) -> Select[Any]:

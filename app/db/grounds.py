@@ -1,6 +1,6 @@
 """Where the records of each subject live, and the value of any fact there as SQL."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeVarTuple
 from uuid import UUID
@@ -15,6 +15,7 @@ from sqlalchemy import (
     Text,
     Uuid,
     and_,
+    any_,
     bindparam,
     case,
     cast,
@@ -28,10 +29,14 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeEngine
 
 from app.domain.fields import Fact, Subject, Type
+from app.domain.matching import digest
 from app.domain.models import (
     Account,
     AccountFacts,
+    AccountParent,
     Alert,
+    Measure,
+    MeasureTotal,
     Membership,
     Organization,
     OrganizationFacts,
@@ -53,6 +58,7 @@ SLOTS: Final[Mapping[Type, TypeEngine[Any]]] = {
     Type.NUMBER: Numeric(),
     Type.DATETIME: DateTime(timezone=True),
     Type.SELECT: Text(),
+    Type.TEXT: Text(),
 }
 """What stands in a JSON column under a slot."""
 TABLES: Final[Tables] = {
@@ -93,6 +99,7 @@ BESIDE: Final = {
     Subject.USERS: (("user_facts", "user_id", "id", True), ("user_activity", "user_id", "id", True)),
     Subject.ORGANIZATIONS: (("organization_facts", "organization_id", "id", True),),
 }
+RECORDS: Final = {"account_totals": STARTS[Subject.ACCOUNTS], "organization_totals": STARTS[Subject.ORGANIZATIONS]}
 MAY_LACK: Final = {"user_facts", "user_activity", "organization_facts"}
 
 
@@ -139,6 +146,8 @@ def value(fact: Fact, reading: Type | None = None, tables: Tables = TABLES) -> C
         return _active(tables)
     if fact.table == "memberships":
         return _belonging(tables)
+    if fact.table in RECORDS:
+        return _total(fact, tables)
     column: ColumnElement[Any] = tables[fact.table].c[fact.column]
     if fact.slot is not None:
         return cast(column.op("->>", return_type=Text())(bindparam(None, fact.slot, type_=Text)), SLOTS[fact.type])
@@ -189,6 +198,40 @@ def _belonging(tables: Tables) -> ColumnElement[Any]:
         .correlate_except(link)
         .scalar_subquery()
     )
+
+
+def _total(fact: Fact, tables: Tables) -> ColumnElement[Any]:
+    """What was counted of the events of a name: of an account; of an organization and its accounts."""
+    start, id_ = RECORDS[fact.table]
+    record, total = tables[start], MeasureTotal.__table__.alias()
+    measure, parent = Measure.__table__.alias(), AccountParent.__table__.alias()
+    named = select(measure.c.id).where(
+        measure.c.workspace_id == record.c.workspace_id, measure.c.digest == digest(fact.slot or "")
+    )
+    mine = total.c.record_id == record.c[id_]
+    if start == "organizations":
+        theirs = select(parent.c.account_id).where(
+            parent.c.workspace_id == record.c.workspace_id, parent.c.organization_id == record.c[id_]
+        )
+        ids = func.array(theirs.correlate(record).scalar_subquery(), type_=ARRAY(Uuid))
+        mine = total.c.record_id == any_(func.array_append(ids, record.c[id_], type_=ARRAY(Uuid)))
+    found = select(_EVENTS[fact.column](total.c[fact.column])).where(
+        total.c.workspace_id == record.c.workspace_id,
+        total.c.measure_id == named.correlate(record).scalar_subquery(),
+        mine,
+    )
+    return found.correlate_except(total).scalar_subquery()
+
+
+def _sum(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    return func.coalesce(func.sum(column), literal_column("0"), type_=Numeric)
+
+
+_EVENTS: Final[Mapping[str, Callable[[ColumnElement[Any]], ColumnElement[Any]]]] = {
+    "count": _sum,
+    "first_at": lambda column: func.min(column, type_=column.type),
+    "last_at": lambda column: func.max(column, type_=column.type),
+}
 
 
 def _trait(column: ColumnElement[Any], key: str, reading: Type | None) -> ColumnElement[Any]:

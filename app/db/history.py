@@ -25,10 +25,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB, distinct_on
 
-from app.db import grounds, trait_history
+from app.db import grounds, happenings, health_history, metrics, nps_history, trait_history
 from app.db.grounds import NO_IDS, TABLES
+from app.db.role_tables import CHANGES, ID
 from app.domain.fields import Fact, Subject
-from app.domain.models import KeyRoleChange, MrrChange, OwnerChange, SegmentChange, StatusChange, User
+from app.domain.models import MrrChange, OwnerChange, SegmentChange, StatusChange, User
 
 Value = ColumnElement[Any]
 INSTANT: Final = DateTime(timezone=True)
@@ -42,12 +43,17 @@ def as_of(fact: Fact, at: datetime, subject: Subject) -> Value | None:
         return None
     if fact.key is not None:
         return _trait(subject, fact.key, at)
+    computed = _BY_COLUMN.get(fact.column)
+    if computed is not None:
+        return computed(fact, at, subject)
     if fact.column == "key_roles" and fact.slot is not None:
-        return _role(fact, fact.slot, at)
+        return _role(fact, fact.slot, at, subject)
+    if fact.column == "traits" and fact.slot is not None:
+        return _text(_trait(subject, fact.slot, at))
     if subject is Subject.USERS and fact.path in TRAITS_OF_USERS:
         return _text(_trait(subject, fact.path, at))
     if subject is Subject.ORGANIZATIONS and fact.path == "name":
-        return _text(_trait(subject, fact.path, at))
+        return _name_of_organization(at)
     found = _BY_PATH.get(fact.path)
     return None if found is None else found(fact, at, subject)
 
@@ -69,6 +75,13 @@ def _trait_of(row: Any, key: Value, at: datetime) -> Value:
 
 def _trait(subject: Subject, key: str, at: datetime) -> Value:
     return _trait_of(TABLES[subject.value], bindparam(None, key, type_=Text), at)
+
+
+def _name_of_organization(at: datetime) -> Value:
+    row = TABLES["organizations"]
+    stamp = bindparam(None, trait_history.before(at), type_=Numeric)
+    parts = (row.c.workspace_id, row.c.id, row.c.traits, row.c.trait_stamps)
+    return func.steward_organization_name_before(*parts, stamp, type_=Text)
 
 
 def _was(column: Any, changes: Any, record: Any, about: Value, at: datetime, *conditions: Value) -> Value:
@@ -97,15 +110,15 @@ _ABOUT: Final[Mapping[Subject, Value]] = {
 }
 
 
-def _role(fact: Fact, slug: str, at: datetime) -> Value:
-    is_role = KeyRoleChange.role == slug
-    was = _was(KeyRoleChange.from_member_id, KeyRoleChange, KeyRoleChange.account_id, _ACCOUNT, at, is_role)
+def _role(fact: Fact, slug: str, at: datetime, subject: Subject) -> Value:
+    changes = CHANGES[subject]
+    record = getattr(changes, ID[subject])
+    was = _was(changes.from_member_id, changes, record, _ABOUT[subject], at, changes.role == slug)
     return _or_now(was, grounds.value(fact))
 
 
 def _named_role(fact: Fact, at: datetime, subject: Subject) -> Value:
-    del subject
-    return _role(fact, ROLES[fact.path], at)
+    return _role(fact, ROLES[fact.path], at, subject)
 
 
 def _owner_id(at: datetime) -> Value:
@@ -214,6 +227,11 @@ def _mrr(fact: Fact, at: datetime, subject: Subject) -> Value | None:
     return case((changed, last), else_=grounds.value(fact))
 
 
+_BY_COLUMN: Final[Mapping[str, Callable[[Fact, datetime, Subject], Value | None]]] = {
+    "metrics": metrics.was,
+    **dict.fromkeys(("count", "first_at"), happenings.as_of),
+    **dict.fromkeys(health_history.COLUMNS, health_history.as_of),
+}
 _BY_PATH: Final[Mapping[str, Callable[[Fact, datetime, Subject], Value | None]]] = {
     "csm": _named_role,
     "accountExecutive": _named_role,
@@ -222,4 +240,5 @@ _BY_PATH: Final[Mapping[str, Callable[[Fact, datetime, Subject], Value | None]]]
     "segments": _segments,
     **dict.fromkeys(("owner", "owner.id", "owner.name", "owner.email"), _owner),
     "owner.source": _owner_source,
+    **dict.fromkeys((*nps_history.OF_OTHERS, *nps_history.OF_USERS), nps_history.as_of),
 }

@@ -1,4 +1,5 @@
-"""Narrowing any list to the accounts at which a member holds a key role."""
+"""Narrowing any list to the accounts at which a member holds a key role, and to organizations: above those, or where
+the member holds one at the organization itself."""
 
 from typing import Any, Final
 from uuid import UUID
@@ -34,5 +35,7 @@ HELD_ORGANIZATIONS: Final = """ and id in (
     select h.organization_id from key_roles k
     join account_parents h on h.workspace_id = :workspace and h.account_id = k.account_id
     where k.workspace_id = :workspace and k.member_id = :holder
+    union all
+    select r.organization_id from organization_roles r where r.workspace_id = :workspace and r.member_id = :holder
 )"""
-"""Whether an organization has such an account, for a text with `:workspace` and `:holder`."""
+"""Whether an organization is such a one, for a text with `:workspace` and `:holder`."""

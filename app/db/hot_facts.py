@@ -1,4 +1,4 @@
-"""Which facts under a key (traits, key roles) are hot: asked for twice within a day, or named by a rule or a view."""
+"""Which facts beyond the usual ones are hot: asked for twice within a day, or named by a rule or a view."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
@@ -9,7 +9,7 @@ from sqlalchemy import text
 from app.db.base import Session, rows
 from app.domain.fields import Subject
 
-MOST: Final = 64
+MOST: Final = 100
 """Hot facts a workspace has at most: those asked for last."""
 ROOM: Final = 1000
 """Facts a workspace is remembered to have asked for, hot or not: anybody may ask for any trait."""

@@ -10,10 +10,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import orjson
-
 from app.db.base import Orphaned, Outpaced, Session, raw
 from app.db.columns import pack, table
+from app.db.measures import ADD_DAYS, ADD_TOTALS, days_of, days_table, put_instances, totals_of, totals_table
+from app.db.measures import as_text as _at
 from app.db.merging import MERGE, as_json, traits_of
 from app.domain import ids
 from app.domain.folding import Fold, Party
@@ -24,19 +24,21 @@ from app.domain.homes import Home
 class Receipts:
     """The message hashes taken before, with the hash of the body each had; and what shapes the rest of the work.
 
-    `owner_trait` names owners; `erasures` is 0 where nobody was ever deleted, and moves when somebody is.
+    `owner_trait` names owners; `erasures` is 0 where nobody was ever deleted, and moves when somebody is; `matchers` is
+    the version of what is looked for in events.
     """
 
     seen: dict[str, int]
     owner_trait: str | None
     erasures: int
+    matchers: int = 0
 
 
 # A twin that is being written by another transaction makes this wait until that one is decided. The lock is shared by
 # all flushes and taken whole by deletions: of the workspace, after which new accounts and users have no parent; and of
-# users and accounts. This statement may have begun before the lock was free, so a function takes it, and looks anew
-# after that. Plans are kept for as long as the connection lives: one made while a table was empty would scan it when it
-# is full.
+# users and accounts; and by whoever has more counted of events. This statement may have begun before the lock was free,
+# so a function takes it, and looks anew after that. Plans are kept for as long as the connection lives: one made while
+# a table was empty would scan it when it is full.
 _RECEIVE = f"""
 with incoming as materialized (select hash, body from {table("$2", hash="uuid", body="bigint")} as t),
 fresh as (
@@ -47,7 +49,7 @@ fresh as (
 )
 select
     set_config('enable_seqscan', 'off', true),
-    steward_join_senders($1) as erasures,
+    steward_join_counters($1) as versions,
     (select array_agg(hash) from incoming where hash not in (select message_hash from fresh)) as repeated,
     (select trait_keys[1] from trait_mappings where workspace_id = $1 and field = 'owner') as owner_trait
 """  # noqa: S608 - the only text put together here is written by us
@@ -140,10 +142,19 @@ user_moves as (
         last_sent_at = greatest(x.last_sent_at, excluded.last_sent_at)
 ),
 links as (
-    insert into memberships as x (workspace_id, account_id, user_id, linked, changed_at, first_linked_at)
-    select $1, t.account, t.usr, t.linked, t.changed_at, t.first_at
+    insert into memberships as x
+        (workspace_id, account_id, user_id, linked, changed_at, first_linked_at, last_active_on)
+    select $1, t.account, t.usr, t.linked, t.changed_at, t.first_at, t.active_on
     from {
-    table("$6", account="uuid", usr="uuid", linked="boolean", changed_at="timestamptz", first_at="timestamptz")
+    table(
+        "$6",
+        account="uuid",
+        usr="uuid",
+        linked="boolean",
+        changed_at="timestamptz",
+        first_at="timestamptz",
+        active_on="date",
+    )
 } as t
     order by t.account, t.usr
     on conflict (workspace_id, account_id, user_id) do update set
@@ -152,11 +163,16 @@ links as (
             else x.linked
         end,
         changed_at = greatest(x.changed_at, excluded.changed_at),
-        first_linked_at = least(x.first_linked_at, excluded.first_linked_at)
+        first_linked_at = least(x.first_linked_at, excluded.first_linked_at),
+        last_active_on = greatest(x.last_active_on, excluded.last_active_on)
     where (excluded.changed_at, not excluded.linked) > (x.changed_at, not x.linked)
         or excluded.first_linked_at < x.first_linked_at
         or (x.first_linked_at is null and excluded.first_linked_at is not null)
+        or excluded.last_active_on > x.last_active_on
+        or (x.last_active_on is null and excluded.last_active_on is not null)
 ),
+counted as ({ADD_DAYS.format(rows=days_table("$14"))}),
+totalled as ({ADD_TOTALS.format(rows=totals_table("$15"))}),
 claims as (
     insert into owner_claims (workspace_id, account_id, trait_key, stamp, value)
     select $1, t.id, $8::text, t.stamp, t.value
@@ -227,9 +243,9 @@ async def receive(db: Session, workspace_id: UUID, hashes: Mapping[str, int], no
     row = await driver.fetchrow(_RECEIVE, workspace_id, pack((key, str(body)) for key, body in hashes.items()), now)
     old = await driver.fetch(_SEEN, workspace_id, row["repeated"]) if row["repeated"] else []
     seen = {found["message_hash"].hex: found["body_hash"] for found in old}
-    if row["erasures"] is None:
+    if row["versions"] is None:
         raise Orphaned("the workspace was deleted")
-    return Receipts(seen, row["owner_trait"], row["erasures"])
+    return Receipts(seen, row["owner_trait"], *row["versions"])
 
 
 async def homes(db: Session, workspace_id: UUID, users: Iterable[str]) -> dict[str, Home]:
@@ -264,7 +280,10 @@ async def apply(db: Session, workspace_id: UUID, batch: Fold, now: datetime) -> 
         "\x1e".join(batch.account_ids.values()),
         pack(_told(batch)),
         batch.source,
+        days_of(batch.counts, batch.account_ids, batch.user_ids, batch.measure_ids),
+        totals_of(batch.counts, batch.account_ids, batch.measure_ids),
     )
+    await put_instances(db, workspace_id, batch.counts, batch.account_ids)
     if found is None or found["erasures"] != batch.erasures:
         raise Outpaced("somebody was deleted while this batch waited for its turn")
     if batch.user_ids:
@@ -311,6 +330,7 @@ def _links(batch: Fold) -> Iterable[tuple[str, ...]]:
             "t" if link.linked else "f",
             _at(link.changed_at),
             _at(link.first_linked_at),
+            "" if link.active_on is None else link.active_on.isoformat(),
         )
 
 
@@ -324,7 +344,3 @@ def _events(batch: Fold, names: Mapping[str, int]) -> Iterable[tuple[str, ...]]:
             batch.user_ids[event.user] if event.user is not None else "",
             event.properties.decode(),
         )
-
-
-def _at(moment: datetime | None) -> str:
-    return "" if moment is None else orjson.dumps(moment)[1:-1].decode()  # a fifth of what isoformat() takes

@@ -21,8 +21,8 @@ from app.domain.relations import Relations
 
 # Everything is written in the order of keys, so that two batches about the same things wait for each other. What was
 # only mentioned is not touched: accounts name their organization again and again. The organization an account leaves is
-# marked here: the account may leave it unevaluated, and then nothing else remembers that it was ever there. It is read
-# from the locked row, after organizations are locked and before the row is overwritten.
+# marked by a trigger: the account may leave it unevaluated, and then nothing else remembers that it was ever there. Only
+# who overwrites the row knows what it said, as it may be younger than everything else this statement sees.
 _APPLY = (
     """
 with incoming as materialized (
@@ -54,22 +54,12 @@ org as materialized (
     select i.ext, coalesce(k.id, w.id) as id
     from incoming i left join known k using (ext) left join written w on w.external_id = i.ext
 ),
-before as materialized (
-    select p.account_id, p.organization_id,
-        t.stamp > p.stamp and p.organization_id is distinct from org.id as is_left
-    from json_to_recordset($4::json) as t (account uuid, organization text, stamp numeric)
-    join account_parents p on p.workspace_id = $1 and p.account_id = t.account
-    left join org on org.ext = t.organization
-    order by p.account_id
-    for update of p
-),
 parents as (
     insert into account_parents as x (workspace_id, account_id, organization_id, stamp)
     select $1, t.account, org.id, t.stamp
     from json_to_recordset($4::json) as t (account uuid, organization text, stamp numeric)
     left join org on org.ext = t.organization
-    left join before on before.account_id = t.account
-    order by t.account, before.account_id
+    order by t.account
     on conflict (workspace_id, account_id) do update set
         organization_id = excluded.organization_id, stamp = excluded.stamp
     where excluded.stamp > x.stamp
@@ -105,15 +95,14 @@ marked as (
     select $1::uuid, 'organizations', org.id from incoming i join org using (ext) left join known k using (ext)
     where k.id is null or i.stamps is not null or i.last_at is not null
         or i.ext in (select t.organization from json_to_recordset($5::json) as t (organization text))
-    union all
-    select distinct $1::uuid, 'organizations', organization_id from before where is_left and organization_id is not null
 )
 select ext, id::text from org
 """
 )
 
 _PROFILES = """
-select o.id, o.external_id, o.name, o.traits, o.created_at, o.updated_at, a.accounts_count, u.users_count, a.mrr,
+select o.id, o.external_id, o.name, o.traits, o.created_at, o.updated_at, a.accounts_count, u.users_count,
+    coalesce(steward_organization_mrr(:workspace, o.traits), a.mrr) as mrr,
     least(o.first_seen_at, a.first_seen_at) as first_seen_at, greatest(o.last_seen_at, a.last_seen_at) as last_seen_at
 from (
     select id, external_id, name, traits, first_seen_at, last_seen_at, created_at, updated_at from organizations

@@ -123,6 +123,25 @@ where f.workspace_id = :workspace and f.account_id = d.account_id
 )
 
 
+# Without a trait for it and a policy, an owner comes of a choice, or is one that is not any more.
+_CONCERNED = text(
+    """
+select f.account_id from account_facts f
+where f.workspace_id = :workspace and f.account_id = any(cast(:accounts as uuid[]))
+    and (
+        (f.owner_state, f.owner_source, f.owner_pending, f.owner_since, f.owner_id, f.owner_external_id)
+            is distinct from ('none', null, null, cast(null as timestamptz), cast(null as uuid), null)
+        or exists (select from owner_choices c where c.workspace_id = :workspace and c.account_id = f.account_id)
+    )
+"""
+)
+
+
+async def concerned(db: Session, workspace_id: UUID, accounts: Sequence[UUID]) -> list[UUID]:
+    """Those of these accounts that have or may have an owner though neither trait nor policy names one."""
+    return list((await db.execute(_CONCERNED, {"workspace": workspace_id, "accounts": list(accounts)})).scalars())
+
+
 async def keep_present(db: Session, workspace_id: UUID, accounts: Sequence[UUID], key: str) -> None:
     """Store what the mapped trait says now as a claim, where ingestion did not (the map came after the trait)."""
     await db.execute(_KEEP_PRESENT, {"workspace": workspace_id, "key": key, "accounts": list(accounts)})

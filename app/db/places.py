@@ -1,7 +1,7 @@
 """Places in an order of records, and the queries that go on from one: the pager of every engine.
 
-A page is read in two stretches, records with the first sort value and then those without it, so that missing values
-come last in both directions and a plain index still gives the order.
+A page is read in stretches, records with the first sort value and then those without it, so that missing values come
+last in both directions and a plain index still gives the order.
 """
 
 from collections.abc import Iterator, Sequence
@@ -51,54 +51,77 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Walk:
-    """A report's records in its order: the query, its keys, and the id that breaks ties."""
+    """Records in the order of some keys; the id breaks ties, `descending` as the first key of the report does."""
 
     query: Select[Any]
     keys: Sequence[Key]
     id: ColumnElement[UUID]
+    descending: bool = False
 
+    def among(self, *kept: ColumnElement[bool], keys: Sequence[Key] | None = None) -> "Walk":
+        """Only these of them, perhaps with fewer keys left to order them by."""
+        return replace(self, query=self.query.where(*kept), keys=self.keys if keys is None else keys)
 
-def stretches(walk: Walk, after: Place | None) -> Iterator[Select[Any]]:
-    """The queries that follow one another: records with the first sort value, then records without it."""
-    keys = walk.keys
-    descending = bool(keys) and keys[0].descending
-    if not keys or keys[0].present:
-        yield _ordered(walk, after, descending=descending)
-        return
-    first, *others = keys
-    missing = after is not None and after.keys[0] is None
-    if not missing:
-        known = replace(first, present=True)
-        there = replace(walk, query=walk.query.where(first.value.is_not(None)), keys=[known, *others])
-        yield _ordered(there, after, descending=descending)
-    rest = Place(after.keys[1:], after.id) if after is not None and missing else None
-    yield _ordered(
-        replace(walk, query=walk.query.where(first.value.is_(None)), keys=others), rest, descending=descending
-    )
+    def order(self) -> list[ColumnElement[Any]]:
+        """What its records are ordered by."""
+        return [*(key.ordered() for key in self.keys), self.id.desc() if self.descending else self.id.asc()]
 
+    def select(self) -> Select[Any]:
+        """The query in this order."""
+        return self.query.order_by(*self.order())
 
-def _ordered(walk: Walk, after: Place | None, *, descending: bool) -> Select[Any]:
-    """In the order of the keys; the id breaks ties in the first key's direction, as its index does."""
-    query = walk.query
-    if after is not None:
-        query = query.where(_after(walk, after, descending=descending))
-    return query.order_by(*(key.ordered() for key in walk.keys), walk.id.desc() if descending else walk.id.asc())
+    def later(self, place: Place) -> ColumnElement[bool]:
+        """Whether a record comes after this one among those with the same keys."""
+        id_ = bindparam(None, place.id, type_=Uuid)
+        return self.id < id_ if self.descending else self.id > id_
 
-
-def _after(walk: Walk, after: Place, *, descending: bool) -> ColumnElement[bool]:
-    """Strictly after a place. A missing value is beyond every present one, and nothing is beyond it."""
-    keys, id_, place = walk.keys, walk.id, bindparam(None, after.id, type_=Uuid)
-    if len(keys) == 1 and keys[0].present:
+    def beyond(self, place: Place, text: str) -> ColumnElement[bool]:
+        """Whether a record comes after this one by the only key, of which it has this value, and the id."""
+        (key,) = self.keys
+        if not key.present or key.descending is not self.descending:
+            return or_(key.beyond(text), and_(key.value == key.at(text), self.later(place)))
         # Said twice: the first form uses an index on the key alone, the second one that has the id too.
-        here, there = tuple_(keys[0].value, id_), tuple_(keys[0].at(after.keys[0]), place)
-        return and_(keys[0].start(after.keys[0]), here < there if descending else here > there)
-    same: list[ColumnElement[bool]] = []
-    ways: list[ColumnElement[bool]] = []
-    for key, text in zip(keys, after.keys, strict=True):
-        if text is None:
-            same.append(key.value.is_(None))
-            continue
-        ways.append(and_(*same, key.beyond(text)))
-        same.append(key.value == key.at(text))
-    further = or_(*ways, and_(*same, id_ < place if descending else id_ > place))
-    return and_(keys[0].start(after.keys[0]), further) if keys and keys[0].present else further
+        here, there = tuple_(key.value, self.id), tuple_(key.at(text), bindparam(None, place.id, type_=Uuid))
+        return and_(key.start(text), here < there if self.descending else here > there)
+
+
+def stretches(walk: Walk, after: Place | None) -> Iterator[Walk]:
+    """The walks that follow one another: records with the first sort value, then records without it.
+
+    After a place with several keys, those come first that share its first values: so each is a plain range, which an
+    index, or a table in blocks, can skip to; one condition for all of them would be none.
+    """
+    yield from _onward(replace(walk, descending=bool(walk.keys) and walk.keys[0].descending), after)
+
+
+def _onward(walk: Walk, after: Place | None, *, tied: bool = False) -> Iterator[Walk]:
+    """`tied`: all share what came before these keys, so that they are few."""
+    if not walk.keys:
+        yield walk if after is None else walk.among(walk.later(after))
+        return
+    first, *others = walk.keys
+    value = None if after is None else after.keys[0]
+    if tied and after is not None and value is not None and not others:
+        yield walk.among(walk.beyond(after, value))
+        return
+    if after is None or value is not None:
+        there = [] if first.present else [first.value.is_not(None)]
+        yield from _present(walk.among(*there, keys=[replace(first, present=True), *others]), after)
+    if not first.present:
+        rest = Place(after.keys[1:], after.id) if after is not None and value is None else None
+        yield from _onward(walk.among(first.value.is_(None), keys=others), rest, tied=tied)
+
+
+def _present(walk: Walk, after: Place | None) -> Iterator[Walk]:
+    """Where all records have the first value, and the place has it too."""
+    if after is None or after.keys[0] is None:
+        yield walk
+        return
+    first, *others = walk.keys
+    value = after.keys[0]
+    if not others:
+        yield walk.among(walk.beyond(after, value))
+        return
+    same = walk.among(first.value == first.at(value), keys=others)
+    yield from _onward(same, Place(after.keys[1:], after.id), tied=True)
+    yield walk.among(first.beyond(value))

@@ -51,17 +51,32 @@ _DATE: Final = (
     "(select steward_instant(o.traits -> key) from unnest(cast(:{keys} as text[])) with ordinality as t (key, n) "
     "where steward_instant(o.traits -> key) is not null order by n limit 1)"
 )
+_MRR: Final = (
+    "(select steward_number(o.traits -> key) from unnest(cast(:mrr_keys as text[])) with ordinality as t (key, n) "
+    "where steward_number(o.traits -> key) is not null order by n limit 1)"
+)
 # What accounts say is read from their facts: an organization is evaluated whenever one of them was. MRR that a churned
 # account merely keeps is no part of the sum, on which the organization's status, and so the account's, may hang.
 _ROLL_UP: Final = text(
     f"""
+with stale as materialized (
+    select o.id, steward_organization_name(o.workspace_id, o.traits) as name from organizations o
+    where o.workspace_id = :workspace and o.id = any(cast(:records as uuid[]))
+        and o.name is distinct from steward_organization_name(o.workspace_id, o.traits)
+    order by o.id for no key update
+),
+named as (
+    update organizations o set name = s.name from stale s where o.workspace_id = :workspace and o.id = s.id
+)
 update organization_facts f set
     accounts = d.accounts, users = d.users, mrr = d.mrr, first_seen_at = d.first_seen_at,
-    last_seen_at = d.last_seen_at, trial_ends_at = d.trial_ends_at, renews_at = d.renews_at
+    last_seen_at = d.last_seen_at, trial_ends_at = d.trial_ends_at, renews_at = d.renews_at, joined_at = d.joined_at
 from (
-    select o.id, a.accounts, a.mrr, u.users, least(o.first_seen_at, a.first_seen_at) as first_seen_at,
+    select o.id, a.accounts, u.users, coalesce({_MRR}, a.mrr) as mrr,
+        least(o.first_seen_at, a.first_seen_at) as first_seen_at,
         greatest(o.last_seen_at, a.last_seen_at) as last_seen_at,
-        {_DATE.format(keys="trial_keys")} as trial_ends_at, {_DATE.format(keys="renewal_keys")} as renews_at
+        {_DATE.format(keys="trial_keys")} as trial_ends_at, {_DATE.format(keys="renewal_keys")} as renews_at,
+        coalesce({_DATE.format(keys="joined_keys")}, least(o.first_seen_at, a.first_seen_at)) as joined_at
     from organizations o
     cross join lateral (
         select count(*) as accounts,
@@ -83,8 +98,9 @@ from (
     where o.workspace_id = :workspace and o.id = any(cast(:records as uuid[]))
 ) d
 where f.workspace_id = :workspace and f.organization_id = d.id
-    and (f.accounts, f.users, f.mrr, f.first_seen_at, f.last_seen_at, f.trial_ends_at, f.renews_at)
-    is distinct from (d.accounts, d.users, d.mrr, d.first_seen_at, d.last_seen_at, d.trial_ends_at, d.renews_at)
+    and (f.accounts, f.users, f.mrr, f.first_seen_at, f.last_seen_at, f.trial_ends_at, f.renews_at, f.joined_at)
+    is distinct from
+        (d.accounts, d.users, d.mrr, d.first_seen_at, d.last_seen_at, d.trial_ends_at, d.renews_at, d.joined_at)
 """  # noqa: S608 - put together from constants
 )
 
@@ -105,7 +121,8 @@ _MARK_ACCOUNTS: Final = text(
     "from memberships where workspace_id = :workspace and user_id = any(cast(:users as uuid[])) and linked"
 )
 _STATES: Final = text(
-    "select user_id, array[status, status_source, status_since::text, deactivated_at::text, segments::text] "
+    "select user_id, array[status, status_source, status_since::text, deactivated_at::text, segments::text, "
+    "nps_score::text, nps_responded_at::text] "
     "from user_facts "
     "where workspace_id = :workspace and user_id = any(cast(:users as uuid[]))"
 )
@@ -119,7 +136,10 @@ async def lock_facts(db: Session, workspace_id: UUID, subject: Subject, record_i
 
 
 async def roll_up(db: Session, workspace_id: UUID, organizations: Sequence[UUID], trait_map: TraitMap) -> None:
-    """Bring the sums over the accounts of these organizations up to date, and the dates that their traits hold."""
+    """Bring the sums over the accounts of these organizations up to date, and the name and dates their traits hold.
+
+    MRR that an organization has of its own stands in the place of the sum.
+    """
     await db.execute(
         _ROLL_UP,
         {
@@ -127,6 +147,8 @@ async def roll_up(db: Session, workspace_id: UUID, organizations: Sequence[UUID]
             "records": list(organizations),
             "trial_keys": list(trait_map.trial_end),
             "renewal_keys": list(trait_map.renewal),
+            "joined_keys": list(trait_map.joined),
+            "mrr_keys": list(trait_map.mrr),
         },
     )
 

@@ -1,7 +1,6 @@
 """Pages of record ids in any order, found before anything is joined; and how many records a filter keeps.
 
-A page is read in two stretches, records with the first sort value and then those without it, so that missing values
-come last in both directions and a plain index still gives the order.
+A page is read in stretches (see `places`), so that a plain index still gives the order.
 """
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
@@ -42,7 +41,7 @@ async def page(
     walk = _walk(workspace_id, report, now)
     found: list[Place] = []
     for stretch in stretches(walk, after):
-        part = stretch.limit(limit - len(found))
+        part = stretch.select().limit(limit - len(found))
         found += [Place(tuple(row[1:]), row[0]) for row in await db.execute(part)]
         if len(found) >= limit:
             break
@@ -52,7 +51,7 @@ async def page(
 async def walk(db: Session, workspace_id: UUID, report: Report, *, now: datetime) -> AsyncIterator[Sequence[Place]]:
     """All places of the report in its order, through a cursor on the server: memory does not grow with the report."""
     for stretch in stretches(_walk(workspace_id, report, now), None):
-        rows = await db.stream(stretch.execution_options(yield_per=STREAMED))
+        rows = await db.stream(stretch.select().execution_options(yield_per=STREAMED))
         async for part in rows.partitions(STREAMED):
             yield [Place(tuple(row[1:]), row[0]) for row in part]
 
@@ -89,7 +88,7 @@ def matching(workspace_id: UUID, report: Report, now: datetime, named: Iterable[
     ground = facts.GROUNDS[report.subject]
     used = [leaf.fact for tree in (report.filter, report.within) for leaf in leaves(tree)]
     kept = [
-        filters.holds(report.filter, report.as_of or now, reader(report), whole=True),
+        filters.holds(report.filter, report.as_of or now, reader(report), whole=True, past=report.as_of is not None),
         filters.holds(report.within, now),
     ]
     if report.as_of is not None:

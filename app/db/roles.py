@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, func, select, text
+from sqlalchemy import delete, func, select, text, union_all
 from sqlalchemy.dialects.postgresql import insert
 
 from app.db.base import Session, rows
-from app.domain.models import KeyRole, Role
+from app.db.role_tables import HELD, ID
+from app.domain.models import Role
 
 _TABLE = Role.__table__
 
@@ -44,6 +45,10 @@ async def remove(db: Session, workspace_id: UUID, slug: str) -> None:
 
 
 async def count_held(db: Session, workspace_id: UUID, slug: str, *, most: int) -> int:
-    """At how many accounts somebody holds the role; counting stops at `most`."""
-    held = select(KeyRole.account_id).where(KeyRole.workspace_id == workspace_id, KeyRole.role == slug).limit(most)
-    return int(await db.scalar(select(func.count()).select_from(held.subquery())) or 0)
+    """At how many accounts and organizations somebody holds the role; counting stops at `most`."""
+    places = [
+        select(getattr(held, ID[subject])).where(held.workspace_id == workspace_id, held.role == slug)
+        for subject, held in HELD.items()
+    ]
+    found = union_all(*places).limit(most).subquery()
+    return int(await db.scalar(select(func.count()).select_from(found)) or 0)

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, cast
 from uuid import UUID
 
-from sqlalchemy import Table, and_, case, exists, func, insert, or_, select, text, update
+from sqlalchemy import Table, Text, and_, case, exists, func, insert, or_, select, text, update
+from sqlalchemy import cast as typed
 
 from app.db.base import Session, rows
 from app.domain.fields import Subject
@@ -56,8 +57,11 @@ async def folded(db: Session, workspace_id: UUID, name: str) -> str:
     return str(await db.scalar(select(func.lower(name))))
 
 
-async def to_judge(db: Session, workspace_id: UUID, subject: Subject) -> Sequence[Mapping[str, Any]]:
-    """The live segments of a subject, and archived ones that still have members to let go."""
+async def to_judge(
+    db: Session, workspace_id: UUID, subject: Subject, *, late: bool = False
+) -> Sequence[Mapping[str, Any]]:
+    """The live segments of a subject, and archived ones that still have members to let go; or of the live ones
+    (`late`) those whose filter may ask about health."""
     links = exists().where(SegmentLink.workspace_id == Segment.workspace_id, SegmentLink.segment_id == Segment.id)
     live = Segment.archived_at.is_(None)
     query = select(
@@ -65,7 +69,9 @@ async def to_judge(db: Session, workspace_id: UUID, subject: Subject) -> Sequenc
     ).where(
         Segment.workspace_id == workspace_id,
         Segment.subject == subject.value,
-        or_(live, and_(Segment.archived_at.is_not(None), links)),
+        and_(live, typed(Segment.filter, Text).like("%health%"))
+        if late
+        else or_(live, and_(Segment.archived_at.is_not(None), links)),
     )
     return rows(await db.execute(query.order_by(Segment.id)))
 

@@ -1,5 +1,6 @@
 """Where a report's values come from: the facts as they are, or as they were at an instant."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -41,14 +42,19 @@ def refuse(asked: list[Fact], report: Report) -> None:
     """Raises `NoHistory` for the facts of these that have none, and says which have."""
     if report.as_of is None:
         return
-    lacking = sorted({fact.path for fact in asked if not _known(fact, report.as_of, report.subject)})
-    if lacking:
+    without = lacking(asked, report.as_of, report.subject)
+    if without:
         known = having(report.subject, report.as_of)
         raise NoHistory(
-            f"These have no history, so `asOf` cannot show them: {', '.join(lacking)}. What has: {', '.join(known)}.",
-            lacking=lacking,
+            f"These have no history, so `asOf` cannot show them: {', '.join(without)}. What has: {', '.join(known)}.",
+            lacking=without,
             known=known,
         )
+
+
+def lacking(asked: Iterable[Fact], at: datetime, subject: Subject) -> list[str]:
+    """Those of these facts that are only known as they are."""
+    return sorted({fact.path for fact in asked if not _known(fact, at, subject)})
 
 
 def columns(subject: Subject, at: datetime) -> list[str]:

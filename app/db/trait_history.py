@@ -65,19 +65,17 @@ select source from trait_history
 where workspace_id = :workspace and record_id = :record and patch ? :key order by stamp desc limit 1
 """
 )
-_READINGS: Final = text(
-    """
+_READINGS: Final = """
 select k.key, nullif(a.traits -> k.key, 'null') as value, a.trait_stamps ->> k.key as stamp, case cast(:kind as text)
     when 'number' then steward_number(a.traits -> k.key) is not null
     when 'date' then steward_instant(a.traits -> k.key) is not null
     else jsonb_typeof(a.traits -> k.key) in ('string', 'number') and btrim(a.traits ->> k.key) <> ''
     end is true as usable
-from accounts a
+from {records} a
 cross join unnest(cast(:keys as text[])) with ordinality as k (key, n)
-where a.workspace_id = :workspace and a.id = :account
+where a.workspace_id = :workspace and a.id = :record
 order by k.n
 """
-)
 
 # A trait of a line is dropped when what comes before and after says the same, or when all of it is too old to be asked
 # for and something newer, which is too old as well, says what it was when the time that can be asked for begins.
@@ -170,11 +168,17 @@ async def source(db: Session, workspace_id: UUID, record_id: UUID, key: str) -> 
 
 
 async def readings(
-    db: Session, workspace_id: UUID, account_id: UUID, keys: Sequence[str], kind: str
+    db: Session,
+    workspace_id: UUID,
+    record_id: UUID,
+    keys: Sequence[str],
+    kind: str,
+    *,
+    subject: Subject = Subject.ACCOUNTS,
 ) -> Sequence[Mapping[str, Any]]:
-    """These traits of an account, and whether each can be read as a `number`, a `date` or a `name`."""
-    asked = {"workspace": workspace_id, "account": account_id, "keys": list(keys), "kind": kind}
-    return rows(await db.execute(_READINGS, asked))
+    """These traits of a record, and whether each can be read as a `number`, a `date` or a `name`."""
+    asked = {"workspace": workspace_id, "record": record_id, "keys": list(keys), "kind": kind}
+    return rows(await db.execute(text(_READINGS.format(records=subject.value)), asked))
 
 
 async def pages(db: Session) -> int:

@@ -1,17 +1,21 @@
-"""The traits map as rows, together with the two workspace settings the owner rule reads."""
+"""The traits maps as rows, together with the two workspace settings the owner rule reads."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import delete, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from app.db.base import Session
+from app.domain.fields import Subject
 from app.domain.models import TraitMapping, Workspace
 from app.domain.owners import Policy
-from app.domain.traits import ROLE, TraitMap
+from app.domain.traits import ORGANIZATION, ROLE, TraitMap
+
+_BEGIN: Final[Mapping[Subject, str]] = {Subject.ORGANIZATIONS: ORGANIZATION}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +33,16 @@ async def rules(db: Session, workspace_id: UUID) -> Rules:
     return Rules(trait_map, policy or "none")
 
 
-async def read(db: Session, workspace_id: UUID) -> tuple[TraitMap, datetime | None]:
-    """The traits map, and when it was last written."""
+async def read(
+    db: Session, workspace_id: UUID, subject: Subject = Subject.ACCOUNTS
+) -> tuple[TraitMap, datetime | None]:
+    """The traits map of accounts or of organizations, and when it was last written."""
     query = select(TraitMapping.field, TraitMapping.trait_keys, TraitMapping.updated_at).where(
         TraitMapping.workspace_id == workspace_id
     )
-    found = (await db.execute(query)).all()
-    stored: Mapping[str, list[str]] = {row.field: row.trait_keys for row in found}
+    begin = _BEGIN.get(subject, "")
+    found = [row for row in await db.execute(query) if row.field.startswith(ORGANIZATION) is bool(begin)]
+    stored: Mapping[str, list[str]] = {row.field.removeprefix(begin): row.trait_keys for row in found}
     return TraitMap.of(stored), max((row.updated_at for row in found), default=None)
 
 
@@ -65,13 +72,16 @@ async def lock(db: Session, workspace_id: UUID) -> None:
     )
 
 
-async def write(db: Session, workspace_id: UUID, trait_map: TraitMap, *, now: datetime) -> None:
-    """Replace the traits map."""
-    fields = trait_map.rows()
+async def write(
+    db: Session, workspace_id: UUID, trait_map: TraitMap, *, now: datetime, subject: Subject = Subject.ACCOUNTS
+) -> None:
+    """Replace the traits map of accounts or of organizations."""
+    begin = _BEGIN.get(subject, "")
+    fields = {begin + field: keys for field, keys in trait_map.rows().items()}
     await db.execute(
         delete(TraitMapping).where(
             TraitMapping.workspace_id == workspace_id,
-            TraitMapping.field.startswith(ROLE, autoescape=True),
+            TraitMapping.field.startswith(begin + ROLE, autoescape=True),
             TraitMapping.field.not_in(fields),
         )
     )

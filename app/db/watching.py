@@ -28,7 +28,7 @@ with told as (
     update organization_facts f set told = d.digest
     from (
         select x.organization_id as id, md5(
-            o.external_id || o.updated_at::text
+            o.external_id || coalesce(o.name, '') || o.updated_at::text
             || (to_jsonb(x) - cast('{told, evaluated_at, next_check_at}' as text[]))::text
         ) as digest
         from organization_facts x

@@ -42,6 +42,7 @@ async def add(db: Session, workspace_id: UUID, *, slug: str, name: str) -> Works
         name=name,
         owner_default_policy="none",
         conversation_tracking=False,
+        is_counted=True,
     )
     db.add(workspace)
     await db.flush()

@@ -8,7 +8,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, Final, TypeVar
 
-from app.demo import cast, script, stage
+from app.demo import cast, gauges, script, stage
 from app.demo.client import Client
 from app.domain.errors import Rejected
 
@@ -54,7 +54,10 @@ def _tell(client: Client, say: Say, patience: float) -> None:
             told += count
         assigned = lines.map(lambda request: client.call("PUT", *request), stage.portfolios(client, firms))
         say(f"  {told:,} messages, {sum(1 for _ in assigned)} key roles")
+        answers = lines.map(lambda request: client.call("POST", *request), gauges.answered(client, SEED, firms))
+        say(f"  {sum(1 for _ in answers)} answers to the NPS survey")
     stage.choose_owners(client, firms)
+    gauges.measure(client)
     stage.watch(client)
     _settle(client, patience)
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any, Final
 
-from app.demo import activity
+from app.demo import activity, habits
 from app.demo.cast import TRIAL_DAYS, Firm, Person
 from app.demo.plots import Twist
 
@@ -21,6 +21,7 @@ def messages(firms: list[Firm], seed: int, anchor: datetime) -> Iterator[Message
         yield from _introduction(firm, anchor)
     for firm in firms:
         yield from _changes(firm)
+        yield from _setups(firm, seed)
     happened = [
         (deed, firm)
         for firm in firms
@@ -31,7 +32,7 @@ def messages(firms: list[Firm], seed: int, anchor: datetime) -> Iterator[Message
         yield {
             "type": "event",
             "messageId": f"demo-event-{number}",
-            "timestamp": _shown(deed.at),
+            "timestamp": shown(deed.at),
             "accountId": firm.external_id,
             "userId": deed.person.external_id,
             "event": deed.name,
@@ -39,7 +40,8 @@ def messages(firms: list[Firm], seed: int, anchor: datetime) -> Iterator[Message
         }
 
 
-def _shown(at: datetime) -> str:
+def shown(at: datetime) -> str:
+    """A time as messages write it."""
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
@@ -53,7 +55,7 @@ def _account(firm: Firm, about: str, at: datetime, traits: dict[str, Any]) -> Me
     return {
         "type": "account",
         "messageId": f"demo-{firm.external_id}-{about}",
-        "timestamp": _shown(at),
+        "timestamp": shown(at),
         "accountId": firm.external_id,
         "traits": traits,
     }
@@ -63,14 +65,14 @@ def _user(firm: Firm, person: Person) -> Message:
     return {
         "type": "user",
         "messageId": f"demo-{firm.external_id}-{person.external_id}",
-        "timestamp": _shown(person.joined_at),
+        "timestamp": shown(person.joined_at),
         "userId": person.external_id,
         "accountId": firm.external_id,
         "traits": {
             "name": person.name,
             "email": person.email,
             "title": person.title,
-            "createdAt": _shown(person.joined_at),
+            "createdAt": shown(person.joined_at),
         },
     }
 
@@ -83,17 +85,17 @@ def _traits(firm: Firm, anchor: datetime) -> dict[str, Any]:
         "industry": firm.industry,
         "region": firm.region,
         "seats": firm.seats,
-        "createdAt": _shown(firm.joined_at),
+        "createdAt": shown(firm.joined_at),
         "status": "trial" if firm.plot.status == "trial" else "subscribed",
     }
     if firm.plot.status == "trial":
         traits |= {
             "mrr": None,
             "plan": "Trial",
-            "trialEndsAt": _shown(firm.joined_at + timedelta(days=TRIAL_DAYS)),
+            "trialEndsAt": shown(firm.joined_at + timedelta(days=TRIAL_DAYS)),
         }
     elif firm.plot.status == "subscribed":
-        traits["renewsAt"] = _shown(_renewal(firm, anchor))
+        traits["renewsAt"] = shown(_renewal(firm, anchor))
     if firm.twist is not Twist.NOBODY:
         traits[OWNER_TRAIT] = _first_named(firm)
     return traits
@@ -115,7 +117,7 @@ def _changes(firm: Firm) -> Iterator[Message]:
     """What became of the account after it signed up."""
     midway = firm.joined_at + (firm.until - firm.joined_at) * 0.6
     if firm.plot.status == "churned":
-        yield _account(firm, "churn", firm.until, {"status": "churned", "churnedAt": _shown(firm.until)})
+        yield _account(firm, "churn", firm.until, {"status": "churned", "churnedAt": shown(firm.until)})
     if firm.plot.status == "ignored":
         yield _account(firm, "ignore", midway, {"status": "ignored"})
     if firm.plot.name == "growing":
@@ -125,11 +127,24 @@ def _changes(firm: Firm) -> Iterator[Message]:
     yield from (_unlink(firm, person) for person in firm.leavers)
 
 
+def _setups(firm: Firm, seed: int) -> Iterator[Message]:
+    """What the account's own servers tell of it; no user did it."""
+    for one in habits.setups(seed, firm):
+        yield {
+            "type": "event",
+            "messageId": f"demo-{firm.external_id}-{one.event.split()[-1].lower()}-{one.integration}",
+            "timestamp": shown(one.at),
+            "accountId": firm.external_id,
+            "event": one.event,
+            "properties": {"integration": one.integration},
+        }
+
+
 def _unlink(firm: Firm, person: Person) -> Message:
     return {
         "type": "unlink",
         "messageId": f"demo-{firm.external_id}-{person.external_id}-left",
-        "timestamp": _shown(person.until),
+        "timestamp": shown(person.until),
         "userId": person.external_id,
         "accountId": firm.external_id,
     }

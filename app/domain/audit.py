@@ -12,6 +12,7 @@ LONGEST_REQUEST: Final = 16_384
 """Bytes of a request that are kept; a longer one is not."""
 HIDDEN: Final = "(hidden)"
 _SECRET: Final = ("password", "secret", "token", "authorization", "apikey", "credential")
+_SAID: Final = frozenset({"feedback", "answers"})  # what customers said, which a deletion could not find here
 _NAMELESS: Final = frozenset({"deleteSuppression"})
 
 
@@ -70,7 +71,7 @@ def masked(value: Any) -> Any:
 
 
 def _masked(key: str, value: Any) -> Any:
-    if _is_secret(key):
+    if key in _SAID or _is_secret(key):
         return HIDDEN
     if key == "url" and isinstance(value, str) and "://" in value:  # receivers put secrets into paths
         scheme, _, rest = value.partition("://")

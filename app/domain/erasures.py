@@ -75,12 +75,17 @@ HOLDINGS: Final[Mapping[str, Holding]] = {
     "delivery_attempts": Holding(_S, _D, "receivers may repeat the letter in their answer"),
     "dirty_accounts": Holding(_K, _D, "accounts that wait to be evaluated"),
     "dirty_records": Holding(_K, _K, "ids of users and organizations that wait to be evaluated"),
+    "element_instances": Holding(_K, _D, "which things the account has set up: ids that its events named"),
+    "elements": Holding(_K, _K, "elements as you defined them"),
     "erasures": Holding(_S, _S, "names whom it deletes until it is done, a keyed hash afterwards"),
     "events": Holding(_D, _D, "what the user did, what happened at the account"),
     "idempotency_keys": Holding(_K, _K, "answers to writes, sealed, for a day"),
     "group_accounts": Holding(_K, _D, "which accounts a data-access group restricts"),
     "group_members": Holding(_K, _K, "which of your staff are in a data-access group"),
     "group_parents": Holding(_K, _K, "which organizations a data-access group restricts"),
+    "health_days": Holding(_S, _D, "what the account's health was, and what was seen of the owner then"),
+    "health_score_versions": Holding(_K, _K, "health scores as you wrote them"),
+    "health_scores": Holding(_K, _K, "health scores as you write them"),
     "hot_facts": Holding(_K, _K, "names of traits reports ask for"),
     "import_errors": Holding(_D, _D, "faulty rows of imported files, in part"),
     "import_parts": Holding(
@@ -96,16 +101,25 @@ HOLDINGS: Final[Mapping[str, Holding]] = {
     "key_role_changes": Holding(_K, _D, "who of your staff looked after the account, and since when"),
     "key_roles": Holding(_K, _D, "who of your staff looks after the account"),
     "lifecycle_rules": Holding(_K, _K, "rules as you wrote them"),
+    "measure_days": Holding(_D, _D, "how many events there were on a day, of each user"),
+    "measure_totals": Holding(_S, _D, "how many events there were in all; those of the user are taken off"),
+    "measures": Holding(_K, _K, "names of events, and filters as you wrote them"),
     "member_sessions": Holding(_K, _K, "where your own staff are signed in"),
     "members": Holding(_K, _K, "your own staff"),
     "memberships": Holding(_D, _D, "which users belong to which accounts"),
     "message_receipts": Holding(_K, _K, "hashes of message ids and bodies; without them a repeat would count again"),
+    "metric_days": Holding(_K, _D, "what metrics of the account were, day by day"),
+    "metrics": Holding(_K, _K, "metrics as you defined them"),
     "mrr_changes": Holding(_K, _D, "what the account's MRR was"),
     "organization_facts": Holding(_K, _K, "sums over the accounts of an organization"),
+    "organization_role_changes": Holding(_K, _K, "who of your staff looked after the organization, and since when"),
+    "organization_role_traits": Holding(_K, _K, "whom of your staff a trait of the organization names"),
+    "organization_roles": Holding(_K, _K, "who of your staff looks after the organization"),
     "organizations": Holding(_K, _K, "parents of accounts, with traits of their own"),
     "owner_changes": Holding(_S, _D, "who owned the account before and after, and why"),
     "owner_choices": Holding(_D, _D, "who was chosen as owner by hand"),
     "owner_claims": Holding(_S, _D, "what the owner trait said over time"),
+    "recounts": Holding(_K, _K, "progress of counting what was stored before"),
     "rejected_counts": Holding(_K, _K, "numbers of refused messages"),
     "rejected_messages": Holding(_D, _D, "refused messages as they came"),
     "rejected_totals": Holding(_K, _K, "numbers of refused messages"),
@@ -119,6 +133,9 @@ HOLDINGS: Final[Mapping[str, Holding]] = {
     "status_changes": Holding(_D, _D, "which status the user or account had since when, and why"),
     "status_choices": Holding(_D, _D, "which status was chosen for them by hand"),
     "suppressions": Holding(_K, _K, "keyed hashes of the deleted, so that they do not come back"),
+    "survey_responses": Holding(_D, _K, "what the user answered to surveys, and that they would not"),
+    "survey_showings": Holding(_D, _K, "the days on which a survey was shown to the user"),
+    "surveys": Holding(_K, _K, "surveys as you wrote them"),
     "trait_definitions": Holding(_K, _K, "what traits are called and may be"),
     "trait_history": Holding(
         _D, _D, "what was said of the user or account and when; other accounts' owner traits are scrubbed"
@@ -134,7 +151,7 @@ HOLDINGS: Final[Mapping[str, Holding]] = {
 """Every table with rows of a workspace. A test compares it with the catalogue: no table can be forgotten."""
 
 STAGES: Final[Mapping[Kind, tuple[str, ...]]] = {
-    "user": ("accounts", "letters", "events", "refused"),
+    "user": ("accounts", "letters", "events", "refused", "counts"),
     "account": ("letters", "events", "refused"),
 }
 """What is cleared after the row itself, in this order: letters show accounts, so those are cleared first."""

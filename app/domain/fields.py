@@ -74,6 +74,8 @@ Table = Literal[
     "user_activity",
     "organizations",
     "organization_facts",
+    "account_totals",
+    "organization_totals",
 ]
 
 
@@ -82,8 +84,9 @@ class Fact:
     """One entry: where its values live and what may be asked of them.
 
     `key` is the key of a trait, `slot` that of a key role, metric, element or health score: their values live under it
-    in `column`. `prefix` is that of the ids which are its values. `fallback` is what a record has that was never
-    evaluated. Facts of an account's organization come `via` it. `stage` says when it is decided.
+    in `column`; or the name of an event, whose totals have columns. `prefix` is that of the ids which are its values.
+    `fallback` is what a record has that was never evaluated. Facts of an account's organization come `via` it. `stage`
+    says when it is decided.
     """
 
     path: str
@@ -103,11 +106,6 @@ class Fact:
     stage: Stage = Stage.FACTS
 
     @property
-    def comes_last(self) -> bool:
-        """Whether it is written when all rules were judged: a rule would judge what it was before."""
-        return self.column == "evaluated_at"
-
-    @property
     def operators(self) -> tuple[Op, ...]:
         """The operators a condition on this fact may use."""
         found = OPERATORS[self.type]
@@ -118,7 +116,25 @@ class Fact:
         return (*found, *MOVES) if self.history else found
 
 
+def subject_of(fact: Fact) -> Subject:
+    """Of accounts or of organizations: whose facts stand in the same places."""
+    return Subject.ORGANIZATIONS if fact.table.startswith("organization") else Subject.ACCOUNTS
+
+
 FALLBACKS: Final[Mapping[Type, Any]] = MappingProxyType({Type.NUMBER: 0, Type.BOOLEAN: False, Type.MULTI: ()})
+
+
+DERIVED: Final[Mapping[str, Stage]] = MappingProxyType(
+    {
+        **dict.fromkeys(("status", "status_source", "status_since", "unconverted"), Stage.STATUS),
+        **dict.fromkeys(("churned_at", "deactivated_at"), Stage.STATUS),
+        "segments": Stage.SEGMENTS,
+        **dict.fromkeys(("health", "health_label"), Stage.HEALTH),
+        "indicator_id": Stage.INDICATORS,
+        "evaluated_at": Stage.LAST,
+    }
+)
+"""The columns that an evaluation decides after the facts, and when."""
 
 
 def _of(table: Table) -> Callable[..., Fact]:
@@ -126,7 +142,18 @@ def _of(table: Table) -> Callable[..., Fact]:
         choices = tuple(options.split())
         fallback = None if nullable else choices[0] if choices else FALLBACKS.get(type_)
         prefix = "mem" if type_ is Type.PERSON else ""
-        return Fact(path, label, type_, table, column, nullable, choices, prefix=prefix, fallback=fallback)
+        return Fact(
+            path,
+            label,
+            type_,
+            table,
+            column,
+            nullable,
+            choices,
+            prefix=prefix,
+            fallback=fallback,
+            stage=DERIVED.get(column, Stage.FACTS),
+        )
 
     return fact
 
@@ -143,6 +170,7 @@ def _ids(path: str, label: str, table: Table, column: str, prefix: str) -> Fact:
         sortable=False,
         prefix=prefix,
         fallback=FALLBACKS[Type.MULTI],
+        stage=DERIVED.get(column, Stage.FACTS),
     )
 
 
@@ -172,8 +200,8 @@ def _computed(fact: Callable[..., Fact]) -> tuple[Fact, ...]:
         fact("npsPassives", "NPS: Passives", Type.NUMBER, "nps_passives", nullable=False),
         fact("npsDetractors", "NPS: Detractors", Type.NUMBER, "nps_detractors", nullable=False),
         fact("npsLastAt", "NPS: Last response", Type.DATETIME, "nps_last_at"),
-        replace(fact("health", "Health", Type.NUMBER, "health"), stage=Stage.HEALTH),
-        replace(fact("healthLabel", "Health: Label", Type.SELECT, "health_label", options=LABELS), stage=Stage.HEALTH),
+        fact("health", "Health", Type.NUMBER, "health"),
+        fact("healthLabel", "Health: Label", Type.SELECT, "health_label", options=LABELS),
     )
 
 
@@ -181,6 +209,7 @@ _ACCOUNTS = (
     _id("account_facts", "account_id", "acc"),
     Fact("externalId", "External ID", Type.TEXT, "accounts", "external_id", nullable=False),
     Fact("name", "Name", Type.TEXT, "accounts", "name"),
+    Fact("avatar", "Avatar", Type.TEXT, "accounts", "traits", slot="avatar"),
     Fact("createdAt", "Created", Type.DATETIME, "accounts", "created_at", nullable=False),
     _fact("updatedAt", "Updated", Type.DATETIME, "evaluated_at"),
     _fact("status", "Status", Type.SELECT, "status", nullable=False, options=STATUSES),
@@ -224,6 +253,7 @@ _USERS = (
     Fact("externalId", "External ID", Type.TEXT, "users", "external_id", nullable=False),
     Fact("name", "Name", Type.TEXT, "users", "name"),
     Fact("email", "Email", Type.TEXT, "users", "email"),
+    Fact("avatar", "Avatar", Type.TEXT, "users", "traits", slot="avatar"),
     Fact("createdAt", "Created", Type.DATETIME, "users", "created_at", nullable=False),
     Fact("updatedAt", "Updated", Type.DATETIME, "users", "updated_at", nullable=False),
     _moves("firstSeenAt", "First seen", Type.DATETIME, "first_seen_at"),
@@ -255,6 +285,10 @@ _ORGANIZATIONS = (
     _organization("trialEndsAt", "Trial end date", Type.DATETIME, "trial_ends_at"),
     _organization("renewsAt", "Renewal date", Type.DATETIME, "renews_at"),
     _organization("churnedAt", "Churn date", Type.DATETIME, "churned_at"),
+    _organization("joinedAt", "Join date", Type.DATETIME, "joined_at"),
+    _organization("csm", "Customer Success Manager", Type.PERSON, "csm_id"),
+    _organization("accountExecutive", "Account Executive", Type.PERSON, "account_executive_id"),
+    _ids("roleHolders", "Key roles: Anyone", "organization_facts", "role_holders", "mem"),
     _organization("mrr", "MRR", Type.NUMBER, "mrr"),
     _organization("accounts", "Accounts", Type.NUMBER, "accounts", nullable=False),
     _organization("users", "Users", Type.NUMBER, "users", nullable=False),
@@ -335,7 +369,6 @@ class Family:
     column: str
     stage: Stage = Stage.FACTS
     options: str = ""
-    only: Subject | None = None
 
     def fact(self, slug: str, subject: Subject) -> Fact:
         """The entry of one of them."""
@@ -356,7 +389,7 @@ class Family:
 FAMILIES: Final = {
     family.prefix: family
     for family in (
-        Family("keyRoles.", "Key role", Type.PERSON, "key_roles", only=Subject.ACCOUNTS),
+        Family("keyRoles.", "Key role", Type.PERSON, "key_roles"),
         Family("metrics.", "Metric", Type.NUMBER, "metrics", Stage.METRICS),
         Family("metricChanges.", "Metric: Change in percent", Type.NUMBER, "metric_changes", Stage.METRICS),
         Family("elements.", "Element", Type.NUMBER, "elements"),
@@ -367,6 +400,33 @@ FAMILIES: Final = {
     )
 }
 """By prefix. Users have none of these."""
+
+
+EVENTS: Final[Mapping[str, tuple[str, Type, str]]] = MappingProxyType(
+    {
+        "eventCount.": ("Event: How often", Type.NUMBER, "count"),
+        "eventFirstAt.": ("Event: First", Type.DATETIME, "first_at"),
+        "eventLastAt.": ("Event: Last", Type.DATETIME, "last_at"),
+    }
+)
+"""By prefix, facts of the events of a name. Users have none of these, nor do accounts have those of their organization,
+which would not hear of each of its events."""
+LONGEST_EVENT_NAME: Final = 512  # bytes
+
+
+def event(prefix: str, name: str, subject: Subject) -> Fact:
+    """The entry of what was counted of the events of a name; it may hold whatever names do."""
+    label, type_, column = EVENTS[prefix]
+    table: Table = "account_totals" if subject is Subject.ACCOUNTS else "organization_totals"
+    counted = type_ is Type.NUMBER
+    fallback = 0 if counted else None
+    return Fact(
+        prefix + name, f"{label}: {name}", type_, table, column, nullable=not counted, slot=name, fallback=fallback
+    )
+
+
+def _countable(name: str) -> bool:
+    return bool(name.strip()) and storable(name) and len(name.encode()) <= LONGEST_EVENT_NAME
 
 
 def _after(prefix: str, path: str) -> str | None:
@@ -398,15 +458,17 @@ def _named(path: str, subject: Subject) -> Fact | None:
         return trait(key, subject)
     prefix, dot, slug = path.partition(".")
     family = FAMILIES.get(prefix + dot)
-    if family is not None and subject is not Subject.USERS and family.only in (None, subject):
+    if family is not None and subject is not Subject.USERS:
         return family.fact(slug, subject) if SLUG.match(slug) else None
+    if prefix + dot in EVENTS:
+        return event(prefix + dot, slug, subject) if subject is not Subject.USERS and _countable(slug) else None
     rest = _after(PARENT_PREFIX, path) if subject is Subject.ACCOUNTS else None
     return None if rest is None else _of_parent(_named(rest, Subject.ORGANIZATIONS))
 
 
 def _of_parent(fact: Fact | None) -> Fact | None:
     """What an account says of its organization."""
-    if fact is None:
+    if fact is None or fact.table == "organization_totals":
         return None
     label = f"Organization: {fact.label}"
     return replace(fact, path=PARENT_PREFIX + fact.path, label=label, nullable=True, via="organization")

@@ -11,6 +11,8 @@ from typing import Any, Final
 
 import orjson
 
+from app.domain.counting import Counts
+from app.domain.matching import Matchers
 from app.domain.messages import (
     CONVERSATION,
     EPOCH,
@@ -95,6 +97,8 @@ class Link:
     linked: bool
     changed_at: datetime
     first_linked_at: datetime | None
+    active_on: date | None = None
+    """The last day on which the user did anything at the account."""
 
     @property
     def implied(self) -> bool:
@@ -109,6 +113,7 @@ class Fold:
     owner_trait: str | None
     erasures: int = 0
     """The workspace's count of erasures under which the ids hold."""
+    matchers: Matchers = field(default_factory=Matchers)
     source: str = DATA
     keeps_history: bool = True
     accounts: dict[str, Party] = field(default_factory=dict)
@@ -119,8 +124,13 @@ class Fold:
     events: list[EventMessage] = field(default_factory=list)
     relations: list[Message] = field(default_factory=list)
     """What is said of organizations and custom objects; kept apart, because few batches speak of them."""
+    counts: Counts = field(default_factory=Counts)
+    """Events by account, and by organization those that name no account."""
+    parent_counts: Counts = field(default_factory=Counts)
     account_ids: dict[str, str] = field(default_factory=dict)
     user_ids: dict[str, str] = field(default_factory=dict)
+    measure_ids: dict[str, str] = field(default_factory=dict)
+    """By event name; empty for those that are not counted."""
 
     def account(self, external_id: str) -> Party:
         """What this batch says of an account, from its first mention on."""
@@ -176,6 +186,7 @@ class Fold:
         user = self.user(message.user) if message.user is not None else None
         if account and user:
             self._link(message.account or "", message.user or "", linked=True, changed_at=EPOCH, at=at)
+        self._counted(message)
         if message.name in CONVERSATION:
             self._conversation(message, user)
             return
@@ -184,7 +195,22 @@ class Fold:
             account.seen(at)
         if user:
             user.seen(at)
-            self.days.add((message.user or "", at.date()))
+            self._active(message, at.date())
+
+    def _active(self, message: EventMessage, day: date) -> None:
+        self.days.add((message.user or "", day))
+        link = self.links.get((message.account or "", message.user or "")) if message.account is not None else None
+        if link is not None and (link.active_on is None or day > link.active_on):
+            link.active_on = day
+
+    def _counted(self, message: EventMessage) -> None:
+        """Once: for the account, or for the organization where no account is named."""
+        counts = self.parent_counts if message.account is None else self.counts
+        record = message.organization if message.account is None else message.account
+        if record is not None:
+            counts.take(record, message.user, message.name, message.at)
+            if message.name in self.matchers.by_name:
+                counts.match(record, message.user, message.name, message.at, message.properties, self.matchers)
 
     @staticmethod
     def _conversation(message: EventMessage, user: Party | None) -> None:
@@ -206,9 +232,11 @@ class Fold:
             link.first_linked_at = _earlier(link.first_linked_at, at)
 
 
-def fold(messages: Iterable[Message], *, owner_trait: str | None, erasures: int = 0) -> Fold:
+def fold(
+    messages: Iterable[Message], *, owner_trait: str | None, erasures: int = 0, matchers: Matchers | None = None
+) -> Fold:
     """One row per thing touched. `owner_trait` is the trait whose every value is kept as a claim to the account."""
-    result = Fold(owner_trait, erasures)
+    result = Fold(owner_trait, erasures, matchers or Matchers())
     for message in messages:
         result.take(message)
     return result

@@ -8,7 +8,7 @@ from typing import Final, Literal, get_args
 
 from app.domain.errors import Conflict, NotFound, Rejected
 
-Kind = Literal["accounts", "users", "events"]
+Kind = Literal["accounts", "users", "events", "nps_responses"]
 Format = Literal["csv", "jsonl"]
 State = Literal["uploading", "checking", "checked", "running", "done", "cancelled", "failed"]
 
@@ -27,9 +27,14 @@ EXCERPT: Final = 300
 ABANDONED_AFTER: Final = timedelta(days=7)
 FORGOTTEN_AFTER: Final = timedelta(days=30)
 
-MESSAGE: Final[Mapping[Kind, str]] = {"accounts": "account", "users": "user", "events": "event"}
+MESSAGE: Final[Mapping[Kind, str]] = {
+    "accounts": "account",
+    "users": "user",
+    "events": "event",
+    "nps_responses": "npsResponse",
+}
 BAG: Final[Mapping[Kind, str]] = {"accounts": "traits", "users": "traits", "events": "properties"}
-"""Where a column goes that feeds no field."""
+"""Where a column goes that feeds no field; NPS responses have no such place, and leave it out."""
 
 SYNONYMS: Final[Mapping[Kind, Mapping[str, Sequence[str]]]] = {
     "accounts": {
@@ -58,6 +63,14 @@ SYNONYMS: Final[Mapping[Kind, Mapping[str, Sequence[str]]]] = {
         "timestamp": ("timestamp", "time", "occurredat", "eventtime", "datetime", "date"),
         "messageId": ("messageid", "insertid", "eventid"),
     },
+    "nps_responses": {
+        "userId": ("userid", "user", "distinctid", "respondentid"),
+        "score": ("score", "npsscore", "rating", "nps", "answer"),
+        "feedback": ("feedback", "comment", "comments", "reason", "verbatim", "npsfeedback"),
+        "respondedAt": ("respondedat", "timestamp", "answeredat", "date", "time", "datetime"),
+        "externalId": ("externalid", "responseid", "id"),
+        "messageId": ("messageid",),
+    },
 }
 """The fields of each kind, each with the column names that are taken for it, the best first."""
 
@@ -65,6 +78,7 @@ NEEDED: Final[Mapping[Kind, Sequence[Sequence[str]]]] = {
     "accounts": (("accountId",),),
     "users": (("userId",),),
     "events": (("event",), ("userId", "accountId", "organizationId")),
+    "nps_responses": (("userId",), ("score",)),
 }
 """Of each of these groups a file needs a column."""
 
@@ -155,8 +169,8 @@ def check_mapping(kind: Kind, mapping: Mapping[str, str]) -> None:
             continue
         bare = target.removesuffix(AS_TEXT)
         bag, _, name = bare.partition(".")
-        if bare not in SYNONYMS[kind] and not (bag == BAG[kind] and name):
-            known = ", ".join([*SYNONYMS[kind], f"{BAG[kind]}.…"])
+        if bare not in SYNONYMS[kind] and not (bag == BAG.get(kind) and name):
+            known = ", ".join([*SYNONYMS[kind], *(f"{place}.…" for place in (BAG.get(kind),) if place)])
             raise UnknownTarget(f"{column!r} is mapped to {target!r}; {kind} have {known}.", column=column)
         if bare in taken:
             raise UnknownTarget(f"Two columns are mapped to {bare!r}.", column=column)
@@ -185,13 +199,15 @@ def targets(kind: Kind, columns: Sequence[str], mapping: Mapping[str, str]) -> t
 
 
 def _in_bag(kind: Kind, column: str) -> str:
+    if kind not in BAG:
+        return IGNORED
     bag = f"{BAG[kind]}."
     return column if column.startswith(bag) else f"{bag}{column}" if column else IGNORED
 
 
 def _check_alone(kind: Kind, chosen: Sequence[str]) -> None:
     """A name or email is a trait, too: `name` and `traits.name` are one place."""
-    bare = [target.removesuffix(AS_TEXT).removeprefix(f"{BAG[kind]}.") for target in chosen if target]
+    bare = [target.removesuffix(AS_TEXT).removeprefix(f"{BAG.get(kind)}.") for target in chosen if target]
     if twice := sorted({name for name in bare if bare.count(name) > 1}):
         raise DuplicateColumn(f"Two columns feed {twice[0]!r}: rename one, or map it to something else.")
 
@@ -267,6 +283,12 @@ Report Exported,ada,acme,2026-03-01T09:30:00Z,export-1,pdf
 Report Exported,grace,acme,2026-03-01T10:05:00Z,export-2,csv
 Signed In,bill,initech,2026-03-02T08:00:00Z,sign-in-1,
 """,
+    "nps_responses.csv": """\
+userId,score,feedback,respondedAt,externalId
+ada,9,"Saves us hours, every week",2026-03-01T09:30:00Z,answer-1
+grace,7,,2026-03-01T10:05:00Z,answer-2
+bill,3,Too slow on Mondays,2026-03-02T08:00:00Z,answer-3
+""",
     "accounts.jsonl": """\
 {"accountId": "acme", "traits": {"name": "Acme Inc.", "plan": "Team", "mrr": 250, "ownerId": "ada"}}
 {"accountId": "globex", "traits": {"name": "Globex, Ltd.", "plan": "Free", "mrr": 0}}
@@ -278,6 +300,10 @@ Signed In,bill,initech,2026-03-02T08:00:00Z,sign-in-1,
     "events.jsonl": """\
 {"event": "Report Exported", "userId": "ada", "accountId": "acme", "timestamp": "2026-03-01T09:30:00Z"}
 {"event": "Signed In", "userId": "bill", "messageId": "sign-in-1", "properties": {"device": "phone"}}
+""",
+    "nps_responses.jsonl": """\
+{"userId": "ada", "score": 9, "feedback": "Saves us hours, every week", "respondedAt": "2026-03-01T09:30:00Z"}
+{"userId": "bill", "score": 3, "respondedAt": "2026-03-02T08:00:00Z", "externalId": "answer-3"}
 """,
 }
 """Files that import as they are."""

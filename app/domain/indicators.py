@@ -8,6 +8,7 @@ from uuid import UUID, uuid5
 
 from app.domain import ids
 from app.domain.errors import Conflict, NotFound, Rejected
+from app.domain.fields import Stage
 from app.domain.filters import InvalidFilter, Outcome, Tree, bind, conditions, leaves, parse, parts
 
 MOST_INDICATORS: Final = 200
@@ -123,9 +124,9 @@ def condition(source: Any) -> Tree:
     """The filter of an indicator: at least one condition. Raises `InvalidFilter`, `EmptyFilter`, `NeedsMember`."""
     tree = bind(parse(source), None)
     asked = [leaf.fact for part in parts(tree) for leaf in leaves(part)]
-    if any(fact.path == "indicators" for fact in asked):
+    if any(fact.stage is Stage.INDICATORS for fact in asked):
         raise _refused("An indicator cannot ask about `indicators`: they are all decided together.")
-    if any(fact.comes_last for fact in asked):
+    if any(fact.stage is Stage.LAST for fact in asked):
         raise _refused("An indicator cannot ask about `updatedAt` of accounts: it is written after indicators.")
     if next(conditions(tree), None) is None:
         raise EmptyFilter(

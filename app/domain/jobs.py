@@ -119,6 +119,29 @@ class ExpireImport(Job):
 
 
 @dataclass(frozen=True, slots=True)
+class CountStored(Job):
+    """Count stored events for what is newly counted, slice by slice."""
+
+    kind: ClassVar[str] = "events.recount"
+    lane: ClassVar[Lane] = Lane.BULK
+
+    recount_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class TellMetric(Job):
+    """Work out what a metric was before it was defined, slice by slice; `after` is the record it has come to."""
+
+    kind: ClassVar[str] = "metric.tell"
+    lane: ClassVar[Lane] = Lane.BULK
+
+    metric_id: UUID
+    version: int
+    subject: str
+    after: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Erase(Job):
     """Clear away what is left of a deleted user or account, slice by slice."""
 
@@ -146,6 +169,16 @@ class ForgetBulkEdit(Job):
     lane: ClassVar[Lane] = Lane.MAINTENANCE
 
     bulk_edit_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class SweepInstances(Job):
+    """Delete instances that no element counts any more, slice by slice; `after` is the record it has come to."""
+
+    kind: ClassVar[str] = "element.sweep"
+    lane: ClassVar[Lane] = Lane.MAINTENANCE
+
+    after: UUID | None = None
 
 
 SUSPECT = "suspect"

@@ -5,10 +5,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
 from app.domain.errors import Rejected
-from app.domain.fields import Op, Subject
+from app.domain.fields import Stage, Subject
 from app.domain.filters import (
     AllOf,
     AnyOf,
+    Happened,
     InvalidFilter,
     Leaf,
     Not,
@@ -20,7 +21,6 @@ from app.domain.filters import (
     parse,
     relations,
 )
-from app.domain.filters.tree import NEGATIVES
 from app.domain.operators import MOVES
 
 Name = Literal["track", "churned", "trial", "subscribed"]
@@ -28,8 +28,6 @@ Mode = Literal["exclude", "include"]
 
 NAMES: Final[tuple[Name, ...]] = ("track", "churned", "trial", "subscribed")
 POINTERS: Final[Mapping[Name, str]] = {name: f"#/{name}" for name in NAMES[1:]} | {NAMES[0]: "#/track/filter"}
-DERIVED: Final = {"status", "statusSource", "statusSince", "unconverted", "churnedAt", "deactivatedAt"}
-LATER: Final = {"segments", "indicators"}
 
 
 class UnusableRules(Rejected):
@@ -92,6 +90,8 @@ def _as_said(tree: Tree) -> Tree:
             return replace(tree, fact=replace(tree.fact, column="revenue")) if kept else tree
         case Related():
             return replace(tree, where=_as_said(tree.where))
+        case Happened():
+            return tree
         case Not(part):
             return Not(_as_said(part))
         case AllOf(parts):
@@ -122,44 +122,4 @@ def _refused(pointer: str, detail: str) -> InvalidFilter:
 
 
 def _comes_later(leaf: Leaf) -> bool:
-    derived = leaf.fact.key is None and leaf.fact.path.rpartition(".")[2] in DERIVED | LATER
-    return derived or leaf.fact.comes_last or leaf.op in MOVES
-
-
-def surely(tree: Tree) -> Tree:
-    """A filter that holds where this one holds for what is there, not for want of something.
-
-    "Is none of" matches the empty, and so does every negation: seldom meant, and easily overlooked.
-    """
-    match tree:
-        case Not(part):
-            return _surely_not(part)
-        case AllOf(parts):
-            return AllOf(tuple(surely(part) for part in parts))
-        case AnyOf(parts):
-            return AnyOf(tuple(surely(part) for part in parts))
-        case Leaf() if tree.op in NEGATIVES:
-            return _present(tree, tree)
-        case _:
-            return tree
-
-
-def _surely_not(tree: Tree) -> Tree:
-    match tree:
-        case Not(part):
-            return surely(part)
-        case AllOf(parts):
-            return AnyOf(tuple(_surely_not(part) for part in parts))
-        case AnyOf(parts):
-            return AllOf(tuple(_surely_not(part) for part in parts))
-        case Leaf() if tree.op not in NEGATIVES:
-            return _present(tree, Not(tree))
-        case _:
-            return Not(tree)
-
-
-def _present(leaf: Leaf, asked: Tree) -> Tree:
-    """What is asked, of records that have the value; whoever asks for the presence itself has said what is meant."""
-    if leaf.op in (Op.IS_SET, Op.IS_NOT_SET) or not leaf.fact.nullable:
-        return asked
-    return AllOf((Leaf(leaf.fact, leaf.reading, Op.IS_SET, None), asked))
+    return leaf.fact.stage >= Stage.STATUS or leaf.op in MOVES

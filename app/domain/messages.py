@@ -43,6 +43,15 @@ class UserMessage:
 
 
 @dataclass(slots=True)
+class ResponseMessage(UserMessage):
+    """A user answered how likely they are to recommend you, at `at`; who is not known yet is from now on."""
+
+    score: int = 0
+    feedback: str | None = None
+    external_id: str | None = None
+
+
+@dataclass(slots=True)
 class EventMessage:
     """Something happened: a user did it, at an account or an organization, or all of these.
 

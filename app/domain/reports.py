@@ -135,11 +135,19 @@ def prepare(asked: Asked, subject: Subject, *, me: UUID | None, visible: Tree | 
 
 
 def mine(subject: Subject, me: UUID | None) -> Mapping[str, Any]:
-    """The filter that keeps what a member looks after in any key role; users and organizations through accounts."""
+    """The filter that keeps what a member looks after in any key role; users, and organizations also, through accounts.
+    """
     if me is None:
         raise NeedsMember("`mine` means the accounts of the member who asks. Sign in, or filter by a key role.")
     held = {"field": "roleHolders", "op": Op.IS_ME}
-    return held if subject is Subject.ACCOUNTS else {"related": "accounts", "op": "atLeast", "count": 1, "where": held}
+    through = {"related": "accounts", "op": "atLeast", "count": 1, "where": held}
+    match subject:
+        case Subject.ACCOUNTS:
+            return held
+        case Subject.USERS:
+            return through
+        case Subject.ORGANIZATIONS:
+            return {"any": [held, through]}
 
 
 def _changed(subject: Subject, after: datetime) -> Leaf:

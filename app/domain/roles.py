@@ -95,13 +95,13 @@ def name_of(slug: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A role at an account, with everything that bears on who holds it.
+    """A role at an account or organization, with everything that bears on who holds it.
 
     `value` is what the mapped trait says, `named` the active member behind it. `source` tells how the holder got the
     role. `known`: an earlier look has left a note, of which `chosen`, `chosen_with` and `problem` are part.
     """
 
-    account_id: UUID
+    record_id: UUID
     role: str
     value: str | None
     named: UUID | None

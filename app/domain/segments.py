@@ -8,8 +8,8 @@ from enum import StrEnum
 from typing import Any, Final, Literal
 
 from app.domain.errors import Conflict, NotFound, Rejected
-from app.domain.fields import RELATIONS, Subject
-from app.domain.filters import InvalidFilter, Tree, bind, conditions, parse
+from app.domain.fields import RELATIONS, Stage, Subject, UnknownFact, find
+from app.domain.filters import InvalidFilter, Tree, bind, conditions, leaves, parse, parts
 
 MOST_SEGMENTS: Final = 200  # live ones of a subject
 MOST_AT_ONCE: Final = 1000  # records in one call
@@ -17,8 +17,6 @@ MOST_AT_ONCE: Final = 1000  # records in one call
 RULE: Final = "rule"
 BY_HAND: Final = frozenset({"manual", "api"})
 _AUTOMATION: Final = re.compile(r"playbook:[0-9a-f]{32}\Z")
-_LATER: Final = re.compile(r"(?:.*\.)?(?:segments|indicators)(?:\..*)?\Z")  # decided after segments, or by them
-_UPDATED: Final = "updatedAt"  # of accounts: written when all rules were judged
 
 
 class UnknownSegment(NotFound):
@@ -37,6 +35,12 @@ class SegmentArchived(Conflict):
     """The segment is archived."""
 
     code = "segment_archived"
+
+
+class SegmentDecidesHealth(Conflict):
+    """Health scores go by this segment, so it cannot ask about health."""
+
+    code = "segment_decides_health"
 
 
 class TooManySegments(Conflict):
@@ -131,13 +135,12 @@ def is_automation(source: str) -> bool:
 
 
 def condition(source: Any, subject: Subject) -> Tree:
-    """The filter of a segment: at least one condition, and only about what is decided before segments are.
+    """The filter of a segment: at least one condition, and only about what is decided before segments are, or health.
 
     Raises `InvalidFilter`, `NeedsMember`, `EmptySegmentFilter`.
     """
     for pointer, path, about in _fields(source, subject):
-        last = about is Subject.ACCOUNTS and path == _UPDATED
-        if last or (_LATER.match(path) and not path.startswith("traits.")):
+        if _comes_later(path, about):
             detail = f"A segment cannot ask about `{path[:100]}`, which is decided after or by segments."
             raise InvalidFilter(f"{pointer}: {detail}", errors=[{"pointer": pointer, "detail": detail}])
     tree = bind(understand(source, subject), None)  # nobody is asking
@@ -148,6 +151,20 @@ def condition(source: Any, subject: Subject) -> Tree:
             errors=[{"pointer": "#/filter", "detail": "has no condition"}],
         )
     return tree
+
+
+def _comes_later(path: str, about: Subject) -> bool:
+    """Whether segments cannot wait for this. Those that ask about health are judged once more when it is decided."""
+    try:
+        stage = find(path, about).stage
+    except UnknownFact:  # for which it is refused when it is read
+        return False
+    return stage >= Stage.SEGMENTS and stage is not Stage.HEALTH
+
+
+def asks_about_health(tree: Tree) -> bool:
+    """Whether such a segment is judged after health, so that no health score can go by it."""
+    return any(leaf.fact.stage is Stage.HEALTH for part in parts(tree) for leaf in leaves(part))
 
 
 def understand(source: Any, subject: Subject) -> Tree:

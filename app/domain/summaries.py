@@ -15,6 +15,7 @@ MOST_GROUPINGS: Final = 3
 MOST_AGGREGATES: Final = 10
 MOST_GROUPS: Final = 200
 MOST_EDGES: Final = 100
+SETS: Final = frozenset({Type.MULTI, Type.LIST})
 LONGEST_KEY: Final = 200  # characters of a text that records are grouped by
 
 
@@ -48,6 +49,11 @@ class Grouping:
     period: Period | None = None
     edges: tuple[Decimal, ...] = ()
     width: Decimal | None = None
+
+    @property
+    def is_set(self) -> bool:
+        """Whether a record may have several keys, or none."""
+        return self.reading in SETS
 
     @property
     def runs(self) -> bool:
@@ -86,6 +92,11 @@ class Gathering:
     aggregates: tuple[Aggregate, ...]
 
     @property
+    def overlapping(self) -> bool:
+        """Whether a record may be in several groups, so that these come to more than the totals."""
+        return any(one.is_set for one in self.groupings)
+
+    @property
     def facts(self) -> list[Fact]:
         """Everything that is read of a record."""
         return [one.fact for one in self.groupings] + [one.fact for one in self.aggregates if one.fact is not None]
@@ -103,22 +114,30 @@ def gather(
     names = [one.name for one in measures]
     if len(set(names)) < len(names):
         raise refuse("#/aggregates", "Ask for each aggregate once.")
+    if sum(one.is_set for one in groupings) > 1:
+        raise refuse("#/groupBy", "Group by one set at most: with two, every pair of theirs would be a group.")
     return Gathering(groupings, measures)
 
 
 def _grouping(one: Mapping[str, Any], pointer: str, subject: Subject) -> Grouping:
     fact = fact_at(f"{pointer}/field", one["field"], subject)
-    reading = reading_of(fact, one.get("type"), pointer)
+    reading = _reading(fact, one.get("type"), pointer)
     period, edges, width = one.get("by"), one.get("edges"), one.get("width")
     if (period is not None) != (reading is Type.DATETIME):
         raise refuse(f"{pointer}/by", f"Say `by` ({', '.join(Period)}) for instants, and for them only.")
     if (edges is None and width is None) if reading is Type.NUMBER else (edges is not None or width is not None):
         raise refuse(pointer, "Say `edges` or `width` for numbers, and for them only.")
-    if reading in {Type.ID, Type.MULTI}:
+    if reading is Type.ID:
         raise refuse(f"{pointer}/field", f"`{fact.path}` cannot be grouped by; choose a field of another type.")
     if reading is not Type.NUMBER:
         return Grouping(fact, reading, None if period is None else Period(period))
     return _buckets(fact, edges, width, pointer)
+
+
+def _reading(fact: Fact, stated: str | None, pointer: str) -> Type:
+    if fact.key is not None and stated == Type.LIST:
+        return Type.LIST
+    return reading_of(fact, stated, pointer)
 
 
 def _buckets(fact: Fact, edges: Any, width: Any, pointer: str) -> Grouping:

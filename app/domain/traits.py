@@ -1,4 +1,4 @@
-"""The traits map: which of an account's traits feed the fields Steward gives a meaning to."""
+"""The traits maps: which traits of accounts, and which of organizations, feed the fields Steward gives a meaning to."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,6 +11,8 @@ MOST_KEYS: Final = 10
 LONGEST_KEY: Final = 200
 ROLE: Final = "role:"
 """How a field begins that maps a key role: `role:csm`."""
+ORGANIZATION: Final = "organization:"
+"""How the fields of organizations begin where both maps are stored."""
 
 
 class UnusableTraitKeys(Rejected):
@@ -23,8 +25,8 @@ class UnusableTraitKeys(Rejected):
 class TraitMap:
     """Of several keys, the first with a usable value wins.
 
-    `owner` names the trait that holds the owner's external id; `roles` the trait of each key role, which holds a
-    member's e-mail address or id.
+    `owner` names the trait that holds the owner's external id, of accounts only; `roles` the trait of each key role,
+    which holds a member's e-mail address or id.
     """
 
     owner: str | None = None

@@ -191,5 +191,14 @@ CODES: Final = {
     "too_long": "limit_exceeded",
 }
 OWN_CODES: Final = frozenset(
-    {"invalid_id", "blank_id", "id_too_long", "blank_name", "name_too_long", "invalid_timestamp", "too_many_traits"}
+    {
+        "invalid_id",
+        "blank_id",
+        "id_too_long",
+        "blank_name",
+        "name_too_long",
+        "invalid_timestamp",
+        "too_many_traits",
+        "invalid_score",
+    }
 )

@@ -12,7 +12,7 @@ from app.domain import imports
 from app.domain.errors import DomainError
 from app.domain.imports import BAG, MESSAGE, Cursor, Kind, RowFault
 from app.domain.messages import Envelope
-from app.intake import guard, reading, records
+from app.intake import guard, reading, records, responses
 from app.intake.layouts import Layout
 from app.intake.reading import BadMessage
 from app.intake.records import Record
@@ -86,7 +86,8 @@ def _envelope(plan: Plan, record: Record) -> Envelope:
     if record.fault is not None:
         raise record.fault
     item = _from_json(plan, record) if plan.layout.delimiter is None else _from_cells(plan, record.cells)
-    envelope = reading.read_one(item, partial(reading.read_item, now=plan.now))
+    read = responses.read_item if plan.kind == "nps_responses" else reading.read_item
+    envelope = reading.read_one(item, partial(read, now=plan.now))
     if envelope is None:
         raise BadMessage("The row says nothing.")
     return envelope
@@ -109,7 +110,7 @@ def _from_cells(plan: Plan, cells: Sequence[str]) -> dict[str, Any]:
     item: dict[str, Any] = {"type": MESSAGE[plan.kind]}
     bag: dict[str, Any] = {}
     for target, value in _told(plan, cells):
-        name = target.removeprefix(f"{BAG[plan.kind]}.")
+        name = target.removeprefix(f"{BAG.get(plan.kind)}.")
         if name != target or target in {"name", "email"}:
             bag[name] = value
         elif value is not None or target not in imports.SEVERAL:

@@ -93,7 +93,7 @@ async def assign(
     if dry_run:
         return dealt
     given: dict[UUID, UUID | None] = dict(dealt.chosen)
-    changed = await staffing.assign_many(db, workspace_id, role, given, source=cause.source, by=cause.by, now=cause.now)
+    changed = await staffing.assign_many(db, workspace_id, role, given, cause)
     await marks.mark(db, workspace_id, changed)
     return Dealt(role, dealt.chosen, dealt.held, frozenset(changed))
 

@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Protocol
 from uuid import UUID
 
-from app.db import facts, key_roles, marks, segment_links
+from app.db import facts, key_roles, segment_links
 from app.db.base import Session
 from app.domain import ids
 from app.domain.assignment import Algorithm
 from app.domain.bulk_edits import CHANGED, UNCHANGED, Difference, Differences, Edit, Outcomes, UnsuitableAction
 from app.domain.fields import Subject
-from app.domain.roles import Source
+from app.domain.roles import Cause, Source
 from app.domain.segments import SegmentArchived, State
-from app.services import assignment, bulk_statuses, bulk_traits, members, roles, segments, staffing
+from app.services import assignment, bulk_statuses, bulk_traits, members, roles, segments, staffing, subjects
 from app.services.assignment import Wanted
 from app.services.trait_records import Editor
 
@@ -67,12 +67,14 @@ class SetTraits:
 class AssignKeyRole:
     """Give a role to one member, to nobody, or to those whom an algorithm chooses."""
 
-    subjects: ClassVar[frozenset[Subject]] = frozenset({Subject.ACCOUNTS})
+    subjects: ClassVar[frozenset[Subject]] = frozenset({Subject.ACCOUNTS, Subject.ORGANIZATIONS})
 
     async def check(self, db: Session, workspace_id: UUID, edit: Edit, editor: Editor) -> Mapping[str, Any]:
-        """Raises `UnknownRole`, `UnknownMember`, `MemberDeactivated`."""
+        """Raises `UnknownRole`, `UnknownMember`, `MemberDeactivated`, `UnsuitableAction`."""
         del editor
         asked = dict(edit.action)
+        if asked.get("candidates") is not None and edit.subject is not Subject.ACCOUNTS:
+            raise UnsuitableAction("Only accounts are dealt out to candidates; name the `member` who gets the role.")
         asked["role"] = await roles.hold(db, workspace_id, asked["role"])
         if asked.get("member") is not None:
             found = await members.find_active(db, workspace_id, asked["member"])
@@ -85,19 +87,18 @@ class AssignKeyRole:
     async def apply(
         self, db: Session, workspace_id: UUID, edit: Edit, records: Sequence[UUID], editor: Editor
     ) -> Outcomes:
-        """Those who choose for the same role wait for each other; the accounts are evaluated soon after."""
+        """Those who choose for the same role wait for each other; the records are evaluated soon after."""
         role = await roles.hold(db, workspace_id, edit.action["role"])
         wanted = await self._chosen(db, workspace_id, edit, role, records)
-        changed = await staffing.assign_many(
-            db, workspace_id, role, wanted, source=Source.BULK, by=editor.actor, now=edit.now
-        )
-        await marks.mark(db, workspace_id, changed)
+        cause = Cause(Source.BULK, editor.actor, edit.now)
+        changed = await staffing.assign_many(db, workspace_id, role, wanted, cause, subject=edit.subject)
+        await subjects.mark(db, workspace_id, edit.subject, changed)
         return _of(records, changed)
 
     async def compare(self, db: Session, workspace_id: UUID, edit: Edit, records: Sequence[UUID]) -> Differences:
         """Who holds the role, and who would."""
         role = edit.action["role"]
-        held = await key_roles.holders(db, workspace_id, role, records)
+        held = await key_roles.holders(db, workspace_id, role, records, subject=edit.subject)
         chosen = {**held, **await self._chosen(db, workspace_id, edit, role, records)}
         people = await facts.members(db, workspace_id, {one for one in (*held.values(), *chosen.values()) if one})
 
@@ -120,7 +121,7 @@ class AssignKeyRole:
             )
             return dict(dealt.chosen)
         member_id = None if asked.get("member") is None else ids.read("mem", asked["member"])
-        held = await key_roles.holders(db, workspace_id, role, records) if alone else {}
+        held = await key_roles.holders(db, workspace_id, role, records, subject=edit.subject) if alone else {}
         return {record: member_id for record in records if record not in held}
 
 

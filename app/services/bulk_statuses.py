@@ -90,7 +90,7 @@ async def _weigh(
     if not records:
         return {}
     rules = await in_force(db, workspace_id, subject) or Rules()
-    mapped, _ = await trait_map.read(db, workspace_id)
+    mapped, _ = await trait_map.read(db, workspace_id, subject)
     found = await weigh(db, workspace_id, subject, records, rules, mapped, now=now)
     return {one.standing.id: one for one in found}
 

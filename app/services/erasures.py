@@ -21,6 +21,7 @@ from app.db import (
     record_marks,
     rejections,
     suppressions,
+    uncounting,
     users,
     watching,
     workspaces,
@@ -50,6 +51,8 @@ log = logging.getLogger(__name__)
 ACCOUNTS_A_STEP: Final = 5_000
 LETTERS_A_STEP: Final = 2_000
 EVENTS_A_STEP: Final = 50_000
+DAYS_A_STEP: Final = 50_000
+SHARING: Final = {("refused",), ("counts",)}  # with what senders send, but not with who counts it anew
 PARCELS_A_STEP: Final = 20
 MOST_ATTEMPTS: Final = 20
 """To read a parcel, about three hours: until then a later release, which is just being rolled out, may read it."""
@@ -159,7 +162,7 @@ async def step(db: Session, workspace_id: UUID, erasure_id: UUID, *, now: dateti
     if seen is None:
         return False
     stages = STAGES[seen["kind"]]
-    if stages[seen["stage"] : seen["stage"] + 1] == ("refused",):  # it shares this lock: that has to come first
+    if stages[seen["stage"] : seen["stage"] + 1] in SHARING:  # a lock, which has to come first
         await workspaces.join_senders(db, workspace_id)
     row = await erasures.lock_open(db, workspace_id, erasure_id)
     if row is None:
@@ -246,6 +249,14 @@ async def _events(db: Session, workspace_id: UUID, subject: Subject, row: Mappin
     return Step(Counter(events=gone), None if last is None else {"at": last[0].isoformat(), "id": str(last[1])})
 
 
+async def _counts(db: Session, workspace_id: UUID, subject: Subject, row: Mapping[str, Any], now: datetime) -> Step:
+    """What was counted of the user; after their events, so that first and last are those of others."""
+    del now
+    after = row["cursor"] or uncounting.FIRST
+    last, days, totals = await uncounting.forget(db, workspace_id, subject.id, after=after, limit=DAYS_A_STEP)
+    return Step(+Counter(measure_days=days, measure_totals=totals), last)
+
+
 async def _refused(db: Session, workspace_id: UUID, subject: Subject, row: Mapping[str, Any], now: datetime) -> Step:
     """Refused messages and rows of imports that may name the user or account.
 
@@ -302,6 +313,7 @@ _STEPS: Final[Mapping[str, Callable[..., Awaitable[Step]]]] = {
     "letters": _letters,
     "events": _events,
     "refused": _refused,
+    "counts": _counts,
 }
 
 

@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from app.db import access, evaluation, marks, mrr_changes, record_marks, trait_map, watching
+from app.db import access, activity, evaluation, marks, mrr_changes, nps, record_marks, trait_map, watching
 from app.db.base import Session, unveiled
 from app.domain.fields import Subject
-from app.services import indicators, lifecycle, ownership, segmenting, staffing
+from app.services import element_counting, health, indicators, lifecycle, metering, ownership, staffing
 
 SHOWN_FAILURES = 50
 
@@ -47,12 +47,17 @@ async def _evaluate(db: Session, workspace_id: UUID, accounts: Sequence[UUID], *
     await evaluation.refresh(db, workspace_id, existing, rules.trait_map)
     await access.refresh(db, workspace_id, existing)
     changed = await ownership.reassign(db, workspace_id, existing, rules, now=now)
-    # Each step reads what the steps before it wrote: owner, then status, then segments, then indicators.
+    leaving = await activity.refresh(db, workspace_id, Subject.ACCOUNTS, existing, now=now)
+    await element_counting.refresh(db, workspace_id, Subject.ACCOUNTS, existing)
+    await nps.refresh(db, workspace_id, Subject.ACCOUNTS, existing)
+    # Each step reads what the steps before it wrote: owner, status, metrics, segments and health, indicators.
     turning = await lifecycle.apply(db, workspace_id, existing, rules.trait_map, now=now)
     await mrr_changes.note(db, workspace_id, existing, now=now)  # churned accounts may have kept theirs
-    moving = await segmenting.judge(db, workspace_id, Subject.ACCOUNTS, existing, now)
+    counting = await metering.settle(db, workspace_id, Subject.ACCOUNTS, existing, now=now)
+    moving = await health.between_segments(db, workspace_id, Subject.ACCOUNTS, existing, now=now)
     judged = await indicators.judge(db, workspace_id, existing, now=now)
-    await evaluation.note(db, workspace_id, existing, earliest(turning, moving, judged.next_check_at), now=now)
+    checks = earliest(leaving, turning, counting, moving, judged.next_check_at)
+    await evaluation.note(db, workspace_id, existing, checks, now=now)
     await watching.tell_users(db, workspace_id, existing)
     return Evaluated(len(existing), changed, judged.fired, judged.resolved)
 

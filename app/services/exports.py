@@ -1,7 +1,7 @@
 """Everything known of one user or account, record by record, in an order that only the data decides."""
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
@@ -32,6 +32,7 @@ PREFIXES: Final[Mapping[str, str]] = {
     "indicator_id": "ind",
     "organization_id": "org",
     "segment_id": "seg",
+    "survey_id": "srv",
     "endpoint_id": "whk",
     "event_id": "evt",
 }
@@ -41,9 +42,10 @@ OWN: Final[Mapping[str, str]] = {
     "alerts": "alr",
     "custom_instances": "ins",
     "deliveries": "dlv",
+    "survey_responses": "rsp",
 }
 RENAMED: Final[Mapping[str, str]] = {"type": "event_type", "trait_stamps": "trait_times", "stamp": "at"}
-HIDDEN: Final = frozenset({"workspace_id", "delivery_id", "record_id", "subject"})
+HIDDEN: Final = frozenset({"workspace_id", "delivery_id", "measure_id", "record_id", "subject"})
 AT_ONCE: Final = 500
 
 
@@ -78,6 +80,8 @@ async def _of_account(
 ) -> AsyncIterator[tuple[str, Record]]:
     async for row in exports.events_of_account(db, workspace_id, subject.id):
         yield "events", row
+    async for row in exports.totals_of_account(db, workspace_id, subject.id):
+        yield "event_totals", row
     async for row in exports.letters_about(db, workspace_id, subject, after=_before(born)):
         yield "deliveries", row
 
@@ -91,11 +95,22 @@ async def _of_user(
     for some in (accounts[start : start + AT_ONCE] for start in range(0, len(accounts), AT_ONCE)):
         async for name, row in exports.ownership_of(db, workspace_id, subject, some):
             yield name, row
+    async for name, row in _done_by(db, workspace_id, subject, accounts):
+        yield name, row
+    async for row in exports.letters_about(db, workspace_id, subject, after=_before(born)):
+        yield "deliveries", row
+
+
+async def _done_by(
+    db: Session, workspace_id: UUID, subject: Subject, accounts: Sequence[UUID]
+) -> AsyncIterator[tuple[str, Record]]:
+    """What a user did, and what was counted of it: that is kept for longer."""
     for account in (None, *accounts):
         async for row in exports.events_of_user(db, workspace_id, subject.id, account, since=EPOCH):
             yield "events", row
-    async for row in exports.letters_about(db, workspace_id, subject, after=_before(born)):
-        yield "deliveries", row
+    for account in accounts:
+        async for row in exports.days_of_user(db, workspace_id, subject.id, account):
+            yield "event_days", row
 
 
 def _before(born: datetime) -> UUID:

@@ -25,7 +25,7 @@ from app.domain.imports import (
 from app.domain.jobs import DiscardImport, ExpireImport, RunImport
 from app.domain.memory import Memory
 from app.domain.messages import ACCEPTED, Envelope, Verdict
-from app.services import ingest
+from app.services import ingest, nps
 
 DROP_BATCH = 32
 HUSHED = "What it says is not kept: the row might be about somebody who was deleted."
@@ -92,7 +92,8 @@ async def apply(
         return None
     batch, verdicts = None, [ACCEPTED] * len(part.envelopes)
     if row["state"] == "running" and part.envelopes:
-        recorded = await ingest.record(db, workspace_id, part.envelopes, memory, now=now)
+        take_in = nps.record_many if row["kind"] == "nps_responses" else ingest.record
+        recorded = await take_in(db, workspace_id, part.envelopes, memory, now=now)
         batch, verdicts = recorded.batch, recorded.verdicts
     counts, faults = _judged(part, verdicts)
     counts = replace(counts, rows_read=len(part.numbers) + len(part.faults), rejected=len(faults))

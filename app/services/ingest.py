@@ -6,11 +6,12 @@ from datetime import datetime
 from hashlib import blake2b
 from uuid import UUID
 
-from app.db import ingest, suppressions
+from app.db import ingest, measures, suppressions
 from app.db.base import Session
 from app.db.ingest import Receipts
 from app.domain.folding import Fold, fold
 from app.domain.homes import bring_home, homeless
+from app.domain.matching import Matchers
 from app.domain.memory import Memory
 from app.domain.messages import (
     ACCEPTED,
@@ -109,6 +110,22 @@ def _fresh(envelopes: Sequence[Envelope], verdicts: Sequence[Verdict]) -> tuple[
     return told, [_without_custom(m) for m in fresh]
 
 
+async def _matchers(db: Session, workspace_id: UUID, version: int, memory: Memory) -> Matchers:
+    """What is looked for in events, read where it is not remembered as it is now."""
+    found = memory.matchers(workspace_id, version) if version else Matchers()
+    if found is None:
+        found = await measures.matchers(db, workspace_id, version)
+        memory.attend(workspace_id, found)
+    return found
+
+
+async def _name(db: Session, workspace_id: UUID, batch: Fold) -> None:
+    """Give every event name its number. Before anything else is written, in every flush: so none waits in a circle."""
+    unknown = (batch.counts.names | batch.parent_counts.names) - batch.measure_ids.keys()
+    if unknown:
+        batch.measure_ids |= await measures.intern(db, workspace_id, unknown)
+
+
 async def record(
     db: Session, workspace_id: UUID, envelopes: Sequence[Envelope], memory: Memory, *, now: datetime
 ) -> Recorded:
@@ -131,9 +148,11 @@ async def record(
         fresh = await _drop_owners(db, workspace_id, fresh, receipts.owner_trait, memory.suppression_key)
     if asking := homeless(fresh):
         fresh = bring_home(fresh, await ingest.homes(db, workspace_id, asking))
-    batch = fold(fresh, owner_trait=receipts.owner_trait, erasures=receipts.erasures)
+    matchers = await _matchers(db, workspace_id, receipts.matchers, memory)
+    batch = fold(fresh, owner_trait=receipts.owner_trait, erasures=receipts.erasures, matchers=matchers)
     batch.keeps_history = memory.keeps_history
     memory.reduce(workspace_id, batch)
+    await _name(db, workspace_id, batch)
     if batch.accounts or batch.users:
         await ingest.apply(db, workspace_id, batch, now)
     if batch.relations:

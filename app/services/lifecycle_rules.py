@@ -11,8 +11,9 @@ from app.db import lifecycle, records, trait_map, verdicts
 from app.db.base import Session
 from app.db.verdicts import Verdict
 from app.domain.fields import Subject
+from app.domain.filters.presence import surely
 from app.domain.lifecycle import Status
-from app.domain.lifecycle_rules import Name, Rules, read, surely
+from app.domain.lifecycle_rules import Name, Rules, read
 from app.services import audit, reprocessing, watching
 from app.services.lifecycle import Weighed, has_moved, weigh_one
 
@@ -119,7 +120,7 @@ async def preview(
     `InvalidFilter`, `UnusableRules`.
     """
     rules = read(written, subject)
-    mapped, _ = await trait_map.read(db, workspace_id)
+    mapped, _ = await trait_map.read(db, workspace_id, subject)
     found = Preview(total=await records.count(db, workspace_id, subject))
     after: UUID | None = None
     while found.looked_at < MOST_RECORDS:

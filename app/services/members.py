@@ -129,6 +129,7 @@ async def deactivate(db: Session, workspace_id: UUID, ref: str, *, by: str | Non
     """
     await workspaces.take_turn(db, workspace_id)
     member = await find(db, workspace_id, ref)
+    await staffing.hold_held(db, workspace_id, member["id"])
     if member["deactivated_at"] is None:
         await _keep_an_admin(db, workspace_id, member)
         await members.change(db, workspace_id, member["id"], {"deactivated_at": now, "password_hash": None})

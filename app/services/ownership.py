@@ -24,6 +24,10 @@ async def reassign(db: Session, workspace_id: UUID, accounts: Sequence[UUID], ru
     key = rules.trait_map.owner
     if key is not None:
         await owners.keep_present(db, workspace_id, accounts, key)
+    elif rules.policy == "none":
+        accounts = await owners.concerned(db, workspace_id, accounts)
+        if not accounts:
+            return 0
     found = await owners.standings(db, workspace_id, accounts, key=key, policy=rules.policy)
     decided = {standing.account_id: resolve(standing.timeline) for standing in found}
     moved = [standing for standing in found if has_moved(standing, decided[standing.account_id])]

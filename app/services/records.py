@@ -1,13 +1,13 @@
 """Brings everything derived about users and organizations up to date, in the transaction that took their marks."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from app.db import records, trait_map, watching
+from app.db import activity, nps, records, trait_map, watching
 from app.db.base import Session, unveiled
 from app.domain.fields import Subject
-from app.services import lifecycle, segmenting
+from app.services import element_counting, health, lifecycle, metering, staffing
 from app.services.evaluation import earliest
 
 
@@ -35,18 +35,28 @@ async def _evaluate(
     existing = await records.lock_facts(db, workspace_id, subject, record_ids) if record_ids else []
     if not existing:
         return 0
+    leaving: Mapping[UUID, datetime] = {}
+    counting: Mapping[UUID, datetime] = {}
     people = existing if subject is Subject.USERS else []
     before = await records.states_of_users(db, workspace_id, people)
-    mapped, _ = await trait_map.read(db, workspace_id)
+    mapped, _ = await trait_map.read(db, workspace_id, subject)
+    if subject is Subject.USERS:
+        await nps.refresh(db, workspace_id, subject, existing)
     if subject is Subject.ORGANIZATIONS:
+        await staffing.settle(db, workspace_id, existing, mapped, now=now, subject=subject)
         await records.roll_up(db, workspace_id, existing, mapped)
+        leaving = await activity.refresh(db, workspace_id, subject, existing, now=now)
+        await element_counting.refresh(db, workspace_id, Subject.ORGANIZATIONS, existing)
+        await nps.refresh(db, workspace_id, subject, existing)
     settled = await lifecycle.settle(db, workspace_id, subject, existing, mapped, now=now)
-    grouped = await segmenting.judge(db, workspace_id, subject, existing, now)
+    if subject is Subject.ORGANIZATIONS:
+        counting = await metering.settle(db, workspace_id, subject, existing, now=now)
+    grouped = await health.between_segments(db, workspace_id, subject, existing, now=now)
     after = await records.states_of_users(db, workspace_id, people)
     await records.mark_homes(db, workspace_id, [one for one in people if before[one] != after[one]])
     if subject is Subject.ORGANIZATIONS:
         await records.mark_lagging_accounts(db, workspace_id, existing)
         await watching.tell_accounts(db, workspace_id, existing)
-    checks = earliest(settled.next_check_at, grouped)
+    checks = earliest(leaving, settled.next_check_at, counting, grouped)
     await records.note(db, workspace_id, subject, existing, checks, now=now)
     return len(existing)

@@ -1,4 +1,4 @@
-"""Why somebody holds a key role at an account, or nobody does: what gave it, and what a mapped trait says of it."""
+"""Why somebody holds a key role, or nobody does: what gave it, and what a mapped trait says of it."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -8,7 +8,7 @@ from uuid import UUID
 from app.db import key_roles, role_traits
 from app.db.base import Session
 from app.domain import ids
-from app.domain.fields import Fact
+from app.domain.fields import Fact, subject_of
 from app.domain.roles import Decision, Source, Standing, decide, name_of
 from app.domain.why import Why
 from app.services import staffing
@@ -26,16 +26,16 @@ PENDING: Final = " What the trait says now names nobody who could hold it, so th
 CHOSEN: Final = " That stands until the trait says something else than it did then."
 
 
-async def role(db: Session, workspace_id: UUID, account_id: UUID, fact: Fact, now: datetime) -> Why:
+async def role(db: Session, workspace_id: UUID, record_id: UUID, fact: Fact, now: datetime) -> Why:
     """Who holds one role, since when, and what decided; with what the mapped trait says, if one is mapped."""
     del now
-    slug = fact.slot or PATHS[fact.path]
-    held = await key_roles.of_account(db, workspace_id, account_id)
+    slug, subject = fact.slot or PATHS[fact.path], subject_of(fact)
+    held = await key_roles.held_at(db, workspace_id, record_id, subject=subject)
     holder = next((row for row in held if row["role"] == slug), None)
-    mapped = {name: key for name, key in (await staffing.mapped(db, workspace_id)).items() if name == slug}
-    said = await role_traits.standings(db, workspace_id, [account_id], mapped) if mapped else []
+    mapped = {name: key for name, key in (await staffing.mapped(db, workspace_id, subject)).items() if name == slug}
+    said = await role_traits.standings(db, workspace_id, [record_id], mapped, subject=subject) if mapped else []
     decided = decide(said[0]) if said else None
-    last = await key_roles.history(db, workspace_id, account_id, before=None, limit=1, role=slug)
+    last = await key_roles.history(db, workspace_id, record_id, before=None, limit=1, role=slug, subject=subject)
     return Why(
         value=None,
         rule=_rule(holder, decided),
@@ -45,13 +45,14 @@ async def role(db: Session, workspace_id: UUID, account_id: UUID, fact: Fact, no
     )
 
 
-async def holders(db: Session, workspace_id: UUID, account_id: UUID, fact: Fact, now: datetime) -> Why:
+async def holders(db: Session, workspace_id: UUID, record_id: UUID, fact: Fact, now: datetime) -> Why:
     """Everybody who holds any role."""
-    del fact, now
-    held = await key_roles.of_account(db, workspace_id, account_id)
+    del now
+    subject = subject_of(fact)
+    held = await key_roles.held_at(db, workspace_id, record_id, subject=subject)
     since = max((row["assigned_at"] for row in held), default=None)
     inputs = [{"role": name_of(row["role"]), **_person(row), "source": row["source"]} for row in held]
-    return Why(None, "Everybody who holds a key role at the account.", inputs, since)
+    return Why(None, f"Everybody who holds a key role at the {subject.value.removesuffix('s')}.", inputs, since)
 
 
 def _rule(holder: Mapping[str, Any] | None, decided: Decision | None) -> str:

@@ -93,5 +93,5 @@ async def remove(db: Session, workspace_id: UUID, name: str) -> None:
     held = await roles.count_held(db, workspace_id, slug, most=COUNTED)
     if held:
         more = " or more" if held == COUNTED else ""
-        raise RoleHeld(f"Release it first: it is held at {held}{more} account(s).", accounts=held)
+        raise RoleHeld(f"Release it first: it is held at {held}{more} account(s) or organization(s).", accounts=held)
     await roles.remove(db, workspace_id, slug)

@@ -8,7 +8,7 @@ from uuid import UUID
 from app.db import facts, segment_reads, segments
 from app.db.base import Session
 from app.domain import ids
-from app.domain.fields import Fact, Subject
+from app.domain.fields import Fact, Subject, subject_of
 from app.domain.filters import InvalidFilter, Tree, explain
 from app.domain.indicators import record
 from app.domain.segments import Membership, understand
@@ -23,13 +23,12 @@ AT_ONCE: Final = 500  # facts in one statement
 Seen = Sequence[Mapping[str, Any]]
 
 
-async def of_account(db: Session, workspace_id: UUID, account_id: UUID, fact: Fact, now: datetime) -> Why:
-    """Every segment the account is in or was removed from by hand, with its links and what its conditions see."""
-    del fact  # there is one
-    found = await segment_reads.memberships(db, workspace_id, segments=None, records=[account_id])
+async def of_record(db: Session, workspace_id: UUID, record_id: UUID, fact: Fact, now: datetime) -> Why:
+    """Every segment the record is in or was removed from by hand, with its links and what its conditions see."""
+    found = await segment_reads.memberships(db, workspace_id, segments=None, records=[record_id])
     named = await segments.some(db, workspace_id, [segment_id for segment_id, _ in found])
-    seen = await conditions(db, workspace_id, Subject.ACCOUNTS, account_id, named, now=now)
-    inputs = [_input(row, found[(row["id"], account_id)], seen.get(row["id"])) for row in named]
+    seen = await conditions(db, workspace_id, subject_of(fact), record_id, named, now=now)
+    inputs = [_input(row, found[(row["id"], record_id)], seen.get(row["id"])) for row in named]
     since = max((one.since for one in found.values() if one.member and one.since is not None), default=None)
     return Why(None, RULE, inputs, since)
 

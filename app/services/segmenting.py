@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum, auto
 from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
@@ -13,7 +14,16 @@ from app.db.base import Session, unveiled
 from app.db.segment_links import Cause, Change
 from app.domain.fields import Subject
 from app.domain.filters import InvalidFilter, Tree
-from app.domain.segments import RULE, Outcome, SegmentArchived, State, UnknownSegment, is_automation, understand
+from app.domain.segments import (
+    RULE,
+    Outcome,
+    SegmentArchived,
+    State,
+    UnknownSegment,
+    asks_about_health,
+    is_automation,
+    understand,
+)
 
 HANDED_BACK: Final = "handed_back"
 
@@ -25,19 +35,39 @@ class Rule:
     id: UUID
     tree: Tree | None
 
+    @property
+    def is_late(self) -> bool:
+        """Whether it is judged after health."""
+        return self.tree is not None and asks_about_health(self.tree)
+
+
+class Pass(Enum):
+    """Segments that ask about health are judged after it, since health may go by all others."""
+
+    BEFORE_HEALTH = auto()
+    AFTER_HEALTH = auto()
+
 
 async def judge(
-    db: Session, workspace_id: UUID, subject: Subject, record_ids: Sequence[UUID], now: datetime
+    db: Session,
+    workspace_id: UUID,
+    subject: Subject,
+    record_ids: Sequence[UUID],
+    now: datetime,
+    *,
+    only: Pass | None = None,
 ) -> Mapping[UUID, datetime]:
     """Bring these records' membership in rule-based segments up to date; when the clock alone may next change it.
 
-    The caller holds their facts locked. All rules are asked in one statement, and what differs is written in two more,
-    however many enter. Filters of another release and links of other sources are left alone. Safe to repeat.
+    `only` the segments whose turn it is in an evaluation; all of them unless told. The caller holds the records' facts
+    locked. All rules are asked in one statement, and what differs is written in two more, however many enter. Filters
+    of another release and links of other sources are left alone. Safe to repeat.
     """
-    stored = await segments.to_judge(db, workspace_id, subject) if record_ids else []
-    if not stored:
+    late = only is Pass.AFTER_HEALTH
+    stored = await segments.to_judge(db, workspace_id, subject, late=late) if record_ids else []
+    rules = [rule for rule in _rules(stored, subject) if only is None or rule.is_late is late]
+    if not (rules or any(row["archived"] for row in stored)):
         return {}
-    rules = list(_rules(stored, subject))
     asked = [(rule.id, rule.tree) for rule in rules if rule.tree is not None]
     judged = await verdicts.ask(db, workspace_id, subject, record_ids, [tree for _, tree in asked], now)
     held = [(one.record_id, asked[ix][0]) for one in judged for ix in one.holding]

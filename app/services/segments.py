@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from app.db import segments
+from app.db import health_scores, segments
 from app.db.base import Session, unveiled
 from app.domain import ids
 from app.domain.fields import Subject
@@ -15,13 +15,16 @@ from app.domain.reports import Asked
 from app.domain.segments import (
     MOST_SEGMENTS,
     SegmentArchived,
+    SegmentDecidesHealth,
     SegmentExists,
     TooManySegments,
     UnknownSegment,
+    asks_about_health,
     condition,
     understand,
 )
 from app.services import audit, reports, reprocessing, watching
+from app.services.health import understood as understood_rules
 from app.services.reports import Count
 from app.services.segmenting import judge, set_links, set_members
 
@@ -84,7 +87,7 @@ async def change(
     """Change some of name, description, color and filter; records are looked at again where it matters.
 
     Taking the filter away ends what the rule made; who was added by hand stays. Raises `UnknownSegment`,
-    `SegmentArchived` and what `create` raises.
+    `SegmentArchived`, `SegmentDecidesHealth` and what `create` raises.
     """
     await segments.lock_definitions(db, workspace_id)
     known = await show(db, workspace_id, segment_id, lock=True)
@@ -92,8 +95,8 @@ async def change(
         raise SegmentArchived("An archived segment stays as it is; make a new one.")
     subject = Subject(known["subject"])
     values = {key: value for key, value in wanted.items() if known[key] != value}
-    if values.get("filter") is not None:
-        condition(values["filter"], subject)
+    if values.get("filter") is not None and asks_about_health(condition(values["filter"], subject)):
+        await _check_unnamed(db, workspace_id, known)
     if "name" in values:
         names = await segments.live_names(db, workspace_id, subject)
         others = [name for id_, name in names.items() if id_ != known["id"]]
@@ -146,6 +149,21 @@ async def preview(
 async def _check_name(db: Session, workspace_id: UUID, name: str, others: Collection[str]) -> None:
     if await segments.folded(db, workspace_id, name) in others:
         raise SegmentExists("A segment of this subject has this name already; upper and lower case are the same.")
+
+
+async def _check_unnamed(db: Session, workspace_id: UUID, segment: Mapping[str, Any]) -> None:
+    """Health is decided before segments that ask about it: none of those can decide health."""
+    naming = [
+        row["name"]
+        for row in await health_scores.live(db, workspace_id)
+        if (rules := understood_rules(row["rules"], Subject(row["subject"]))) and segment["id"] in rules.named
+    ]
+    if naming:
+        raise SegmentDecidesHealth(
+            f"Health goes by this segment ({', '.join(naming)}), so it cannot ask about health: make another segment "
+            "for that, or take this one out of the health scores first.",
+            healthScores=naming,
+        )
 
 
 async def _apply(

@@ -6,20 +6,20 @@ from typing import Final
 from uuid import UUID
 
 from app.db.base import Session
-from app.domain.fields import Fact, Subject
+from app.domain.fields import Fact, Subject, subject_of
 from app.domain.lifecycle import Status
 from app.domain.why import Why
 from app.services import statuses, trait_reasons
 from app.services.statuses import Explained
 
 UNCONVERTED: Final = "A trial is unconverted once its end has passed."
-SINCE: Final = "Since when the account has had this status, as far as that was seen."
+SINCE: Final = "Since when it has had this status, as far as that was seen."
 CHURNED: Final = "Since when it is churned: what the churn-date trait says, else the instant that was seen first."
 
 
-async def status(db: Session, workspace_id: UUID, account_id: UUID, fact: Fact, now: datetime) -> Why:
+async def status(db: Session, workspace_id: UUID, record_id: UUID, fact: Fact, now: datetime) -> Why:
     """Every rung of the lifecycle rule, and what it came to."""
-    found = await statuses.explain_id(db, workspace_id, Subject.ACCOUNTS, account_id, now=now)
+    found = await statuses.explain_id(db, workspace_id, subject_of(fact), record_id, now=now)
     inputs = [
         {"rung": step.rung, "says": step.says, "verdict": step.verdict, "because": step.because}
         for step in found.decision.steps

@@ -54,7 +54,7 @@ async def explain_id(db: Session, workspace_id: UUID, subject: Subject, record_i
 
 async def _weigh(db: Session, workspace_id: UUID, subject: Subject, record_id: UUID, now: datetime) -> Weighed:
     rules = await in_force(db, workspace_id, subject) or Rules()
-    mapped, _ = await trait_map.read(db, workspace_id)
+    mapped, _ = await trait_map.read(db, workspace_id, subject)
     found = await weigh(db, workspace_id, subject, [record_id], rules, mapped, now=now)
     if not found:
         raise UNKNOWN[subject]("There is no such record any more.")

@@ -5,13 +5,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from app.db import facts, summaries, then
+from app.db import captions, facts, summaries, then
 from app.db.base import Session
 from app.db.summaries import Line
 from app.domain import ids
 from app.domain.fields import Type
 from app.domain.reports import Report
-from app.domain.summaries import Gathering, exact, keys_of
+from app.domain.summaries import Gathering, Grouping, exact, keys_of
 
 
 async def summarise(
@@ -24,12 +24,14 @@ async def summarise(
     parts = [line for line in lines if not line.everything]
     shown = [line for line in parts if line.key is not None] if gathering.groupings else []
     people = await _people(db, workspace_id, gathering, shown)
+    names = await _names(db, workspace_id, gathering, shown)
     return {
         "group_by": [one.fact.path for one in gathering.groupings],
         "aggregates": [one.name for one in gathering.aggregates],
-        "groups": [_group(line, gathering, people) for line in _ordered(shown, gathering)],
+        "groups": [_group(line, gathering, people | names) for line in _ordered(shown, gathering)],
         "other": _other(parts, gathering, len(shown)),
         "totals": _numbers(total, gathering),
+        "overlapping": gathering.overlapping,
     }
 
 
@@ -40,20 +42,18 @@ def _ordered(shown: Sequence[Line], gathering: Gathering) -> Sequence[Line]:
     return sorted(shown, key=lambda line: [(key is None, key or 0) for key in keys_of(line.key)])
 
 
-def _group(line: Line, gathering: Gathering, people: Mapping[UUID, Any]) -> Mapping[str, Any]:
+def _group(line: Line, gathering: Gathering, known: Mapping[UUID, Any]) -> Mapping[str, Any]:
     keys = zip(gathering.groupings, keys_of(line.key), strict=True)
     return {
-        "keys": [_key(one.reading, one.bucket(key), people) for one, key in keys],
+        "keys": [_key(one, one.bucket(key), known) for one, key in keys],
         "values": _numbers(line, gathering),
     }
 
 
-def _key(reading: Type, key: Any, people: Mapping[UUID, Any]) -> Any:
-    if reading is Type.PERSON and key is not None:
-        member_id = UUID(key)
-        person = people.get(member_id)
-        known = {} if person is None else {"name": person.name, "email": person.email}
-        return {"id": ids.show("mem", member_id), **known}
+def _key(one: Grouping, key: Any, known: Mapping[UUID, Any]) -> Any:
+    """A key as JSON; ids with what they are called, as far as that is known."""
+    if one.reading in {Type.PERSON, Type.MULTI} and key is not None:
+        return {"id": ids.show(one.fact.prefix, UUID(key)), **known.get(UUID(key), {})}
     if isinstance(key, dict):
         return {end: exact(edge) for end, edge in key.items()}
     return exact(key)
@@ -68,7 +68,22 @@ def _numbers(line: Line, gathering: Gathering) -> dict[str, Any]:
     return {one.name: exact(value) for one, value in zip(gathering.aggregates, line.values, strict=True)}
 
 
-async def _people(db: Session, workspace_id: UUID, gathering: Gathering, shown: Sequence[Line]) -> Mapping[UUID, Any]:
-    places = [ix for ix, one in enumerate(gathering.groupings) if one.reading is Type.PERSON]
+async def _people(
+    db: Session, workspace_id: UUID, gathering: Gathering, shown: Sequence[Line]
+) -> dict[UUID, Mapping[str, Any]]:
+    found = await facts.members(db, workspace_id, _ids(gathering, shown, Type.PERSON))
+    return {id_: {"name": person.name, "email": person.email} for id_, person in found.items()}
+
+
+async def _names(
+    db: Session, workspace_id: UUID, gathering: Gathering, shown: Sequence[Line]
+) -> dict[UUID, Mapping[str, Any]]:
+    prefix = next((one.fact.prefix for one in gathering.groupings if one.reading is Type.MULTI), "")
+    found = await captions.names(db, workspace_id, prefix, _ids(gathering, shown, Type.MULTI))
+    return {id_: {"name": name} for id_, name in found.items()}
+
+
+def _ids(gathering: Gathering, shown: Sequence[Line], reading: Type) -> set[UUID]:
+    places = [ix for ix, one in enumerate(gathering.groupings) if one.reading is reading]
     named = {keys_of(line.key)[ix] for line in shown for ix in places} if places else set()
-    return await facts.members(db, workspace_id, {UUID(key) for key in named if key is not None})
+    return {UUID(key) for key in named if key is not None}

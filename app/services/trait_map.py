@@ -1,4 +1,4 @@
-"""Reading and changing the traits map, and showing what a change would do before it is made."""
+"""Reading and changing the traits maps, and showing what a change would do before it is made."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -10,6 +10,7 @@ from app.db import evaluation, owners, roles, trait_map
 from app.db.base import Session
 from app.db.owners import Standing
 from app.db.trait_map import Rules
+from app.domain.fields import Subject
 from app.domain.owners import Policy, Resolution, State, resolve
 from app.domain.roles import BUILT_IN, UnknownRole, name_of, slug_of
 from app.domain.traits import ROLE, TraitMap, check
@@ -79,24 +80,26 @@ class Preview:
             self.sample.append((standing, resolution))
 
 
-async def show(db: Session, workspace_id: UUID) -> Shown:
-    """The traits map in force."""
-    return Shown(*await trait_map.read(db, workspace_id))
+async def show(db: Session, workspace_id: UUID, subject: Subject = Subject.ACCOUNTS) -> Shown:
+    """The traits map in force, of accounts or of organizations."""
+    return Shown(*await trait_map.read(db, workspace_id, subject))
 
 
-async def change(db: Session, workspace_id: UUID, edit: Edit, *, now: datetime) -> Shown:
-    """Edit the map and promise to apply it to every account; nothing happens when it already is so.
+async def change(
+    db: Session, workspace_id: UUID, edit: Edit, *, now: datetime, subject: Subject = Subject.ACCOUNTS
+) -> Shown:
+    """Edit the map and promise to apply it to every account or organization; nothing happens when it already is so.
 
     Raises `UnusableTraitKeys`, `UnknownRole`.
     """
     await trait_map.lock(db, workspace_id)
-    old, updated_at = await trait_map.read(db, workspace_id)
+    old, updated_at = await trait_map.read(db, workspace_id, subject)
     new = edit.of(old)
     await _check_roles(db, workspace_id, new)
     if new == old:
         return Shown(old, updated_at)
-    await trait_map.write(db, workspace_id, new, now=now)
-    started = await reprocessing.start(db, workspace_id, CAUSE, now=now)
+    await trait_map.write(db, workspace_id, new, now=now, subject=subject)
+    started = await reprocessing.start(db, workspace_id, CAUSE, now=now, subject=subject)
     return Shown(new, now, await reprocessing.show(db, workspace_id, started))
 
 

@@ -11,7 +11,18 @@ from uuid import UUID
 from app.db import jobs
 from app.domain.errors import Unavailable
 from app.domain.jobs import Fenced, Lease
-from app.workers import bulk_edits, deliveries, erasures, evaluation, imports, owners, records
+from app.workers import (
+    bulk_edits,
+    deliveries,
+    elements,
+    erasures,
+    evaluation,
+    imports,
+    metrics,
+    owners,
+    records,
+    recounts,
+)
 from app.workers.crew import LEASE_SECONDS, Crew
 from app.workers.inbox import Applier
 from app.workers.runtime import HANDLERS, Runtime
@@ -19,7 +30,7 @@ from app.workers.schedule import Timetable
 
 log = logging.getLogger(__name__)
 
-REGISTERED: Final = (bulk_edits, deliveries, erasures, imports, owners)
+REGISTERED: Final = (bulk_edits, deliveries, elements, erasures, imports, metrics, owners, recounts)
 """The modules whose handlers exist because they are imported here."""
 
 TICK_SECONDS: Final = 1.0

@@ -10,7 +10,7 @@ from typing import Final
 from app.db import account_changes, hot_facts, jobs, maintenance
 from app.domain.rejections import Bounds
 from app.services import audit, rejections
-from app.workers import retention
+from app.workers import recounts, retention
 from app.workers.runtime import Runtime
 
 log = logging.getLogger(__name__)
@@ -97,6 +97,7 @@ RECURRING: Final = (
     Recurring("analyse_young_tables", timedelta(seconds=5), analyse_young_tables),
     Recurring("trim_account_changes", timedelta(minutes=10), trim_account_changes),
     Recurring("forget_cold_facts", timedelta(hours=6), forget_cold_facts),
+    Recurring("count_uncounted", timedelta(minutes=10), recounts.count_uncounted),
     Recurring("purge_finished_jobs", timedelta(minutes=10), purge_finished_jobs),
     Recurring("purge_rejected_messages", timedelta(hours=1), purge_rejected_messages),
     Recurring("purge_audit", timedelta(hours=1), purge_audit),

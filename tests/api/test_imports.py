@@ -116,7 +116,8 @@ async def test_a_sample_imports_as_it_is(bring_in, client, sizes, sample):
     done = await bring_in(found.text, kind, format=ending)
 
     assert (done["state"], done["rejected"], done["rowsRead"]) == ("done", 0, done["accepted"])
-    assert (await sizes())[kind] >= done["rowsRead"]
+    table = {"nps_responses": "survey_responses"}.get(kind, kind)
+    assert (await sizes())[table] >= done["rowsRead"]
 
 
 async def test_there_is_no_other_sample(client):
@@ -523,3 +524,61 @@ async def test_imports_need_an_admin(make_client, workspace):
     for scope in ("ingest", "read"):
         client = await make_client(workspace, scope)
         assert (await client.post(URL, json={"kind": "users"})).status_code == 403
+
+
+RESPONSES = """\
+User ID,NPS score,Comment,Date,Response ID,Region
+ada,10,"Lovely, really",2026-01-05T10:00:00Z,r-1,EMEA
+bob,6.0,,2026-01-06,r-2,US
+ada,3,,2026-01-01T10:00:00Z,r-3,
+cy,11,,2026-01-06,r-4,
+,9,,2026-01-06,r-5,
+cy,nine,,2026-01-06,r-6,
+cy,9,,yesterday,r-7,
+bob,9,,2026-01-07,r-1,
+"""
+
+
+async def test_nps_responses_come_from_files_and_count_by_their_own_time(bring_in, client):
+    checked = await bring_in(RESPONSES, "nps_responses", verb="check")
+    done = await bring_in(RESPONSES, "nps_responses")
+    found = (await client.get("/api/v1/nps-responses")).json()["data"]
+
+    assert (checked["state"], checked["accepted"], checked["rejected"]) == ("checked", 4, 4)
+    assert [column["field"] for column in done["columns"]] == [
+        *("userId", "score", "feedback", "respondedAt", "externalId"),
+        None,
+    ]
+    assert (done["state"], done["accepted"], done["rejected"]) == ("done", 3, 5)
+    assert await bring_in.errors(done["id"]) == [
+        (5, "invalid_score", "NPS score"),
+        (6, "missing_field", "User ID"),
+        (7, "invalid_score", "NPS score"),
+        (8, "invalid_timestamp", "Date"),
+        (9, "response_taken", None),
+    ]
+    assert [(one["user"]["externalId"], one["score"], one["source"]) for one in found] == [
+        ("bob", 6, "import"),
+        ("ada", 10, "import"),
+        ("ada", 3, "import"),
+    ]
+    again = await bring_in(RESPONSES, "nps_responses")
+    assert (again["accepted"], again["rejected"]) == (0, 4)  # each row is known by its place in the file
+    assert len((await client.get("/api/v1/nps-responses")).json()["data"]) == 3
+
+
+async def test_nps_responses_of_somebody_deleted_stay_away(bring_in, client):
+    await client.post("/api/v1/users", json={"externalId": "ada"})
+    assert (await client.delete("/api/v1/users/ada")).status_code == 202
+    lines = '{"userId": "ada", "score": 9}\n{"userId": "bob", "score": 9, "respondedAt": "2026-01-05T10:00:00Z"}\n'
+
+    done = await bring_in(lines, "nps_responses", format="jsonl")
+
+    assert (done["accepted"], done["suppressed"]) == (1, 1)
+    found = (await client.get("/api/v1/nps-responses")).json()["data"]
+    assert [one["user"]["externalId"] for one in found] == ["bob"]
+
+
+async def test_a_file_of_nps_responses_needs_users_and_scores(bring_in):
+    failed = await bring_in("user,comment\nada,fine\n", "nps_responses")
+    assert (failed["state"], failed["error"]["code"]) == ("failed", "missing_column")

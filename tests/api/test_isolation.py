@@ -40,7 +40,12 @@ KINDS = {
     "session": "ses",
     "invitation": "inv",
     "group": "grp",
+    "element": "elm",
+    "metric": "met",
+    "health_score": "hsc",
     "ref": "acc",
+    "survey": "srv",
+    "response": "rsp",
 }
 # Parameters that name no object.
 WORDS = {

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from sqlalchemy import text
 
 from app.db import key_roles, marks
 from app.domain.team import MemberRole
@@ -20,6 +21,16 @@ def hire(client):
         return answer.json()["id"]
 
     return add
+
+
+async def deadlocks(database):
+    """How many there have been; what a session counted is told a second later at most."""
+    await asyncio.sleep(1.1)
+    query = text("select deadlocks from pg_stat_database where datname = current_database()")
+    async with database.engine.connect() as connection:
+        await connection.execute(text("select pg_stat_force_next_flush()"))
+        await connection.commit()
+        return await connection.scalar(query)
 
 
 @pytest.fixture
@@ -221,7 +232,7 @@ class TestTraitsThatNameStaff:
         await client.post("/api/v1/accounts", json={"externalId": "acme", "traits": {"csm": "eli@example.com"}})
         async with database.transaction(workspace) as db:
             taken = await marks.take(db, workspace, limit=10)
-            await evaluate(db, workspace, sorted(taken.accounts), now=clock())
+            await evaluate(db, workspace, sorted(taken.records), now=clock())
             coming = asyncio.create_task(hire("eli"))
             await asyncio.sleep(0.3)  # what the evaluation found is there for nobody yet
         await coming
@@ -254,13 +265,13 @@ class TestTraitsThatNameStaff:
         for name in ("acme", "hooli"):
             traits = {"traits": {"csm": "eli@example.com"}}
             await client.post("/api/v1/accounts", json={"externalId": name, **traits})
-        leaving = []
+        leaving, before = [], await deadlocks(database)
         assign = key_roles.assign
 
-        async def assign_slowly(db, workspace_id, role, wanted, cause):
+        async def assign_slowly(db, workspace_id, role, wanted, cause, **more):
             moved = {wanted_id: wanted[wanted_id] for wanted_id in sorted(wanted, reverse=True)}
             for account_id, member_id in moved.items():
-                found = await assign(db, workspace_id, role, {account_id: member_id}, cause)
+                found = await assign(db, workspace_id, role, {account_id: member_id}, cause, **more)
                 if not leaving:
                     leaving.append(asyncio.create_task(client.delete(f"/api/v1/members/{dana}")))
                     await asyncio.sleep(0.5)
@@ -277,6 +288,7 @@ class TestTraitsThatNameStaff:
             "action"
         ] == "removeMember"
         assert await roles("acme") == await roles("hooli") == ({"csm": ("eli", "trait")}, [])
+        assert await deadlocks(database) == before  # they wait for each other in one order
 
     async def test_a_choice_of_somebody_who_leaves_is_void(self, client, account, hire, give, roles, drain):
         await hire("dana"), await hire("eli")

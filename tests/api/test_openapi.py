@@ -53,7 +53,7 @@ def test_an_operation_tells_what_one_needs_to_know(path, method, operation):
     assert tag in {known["name"] for known in DOCUMENT["tags"]}
     assert any(code.startswith("2") for code in operation["responses"])
     keyed = path.startswith(PREFIX) or tag != "operations"
-    if (method.upper(), path) in lanes.KEYLESS:
+    if (method.upper(), path) in lanes.KEYLESS or path.startswith("/surveys/"):
         assert operation["security"] == []
         assert {"400", "401", "404"} & operation["responses"].keys()
         return

@@ -10,7 +10,7 @@ import sys
 import httpx
 import pytest
 
-from tests.conftest import MASTER, ROOT
+from tests.conftest import EXAMPLES_SHARE, MASTER, ROOT
 from tests.receivers import Receiver
 
 CHECKS = (
@@ -25,7 +25,7 @@ CHECKS = (
     "use_after_free",
     "ensure_resource_availability",
 )
-EXAMPLES = 10  # per operation while fuzzing; as many sequences of requests afterwards
+EXAMPLES = max(3, int(10 * EXAMPLES_SHARE))  # per operation while fuzzing; as many sequences of requests afterwards
 COVERAGE_SHARE = os.environ.get("COVERAGE_SHARE", "")  # 0.1 of some 60,000 cases takes a quarter of an hour: by hand
 PHASES = ("examples", *(("coverage",) if COVERAGE_SHARE else ()), "fuzzing", "stateful")
 SEED = os.environ.get("SCHEMATHESIS_SEED", "20260301")

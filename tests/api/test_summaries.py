@@ -37,6 +37,82 @@ def summarise(client):
     return ask
 
 
+class TestSets:
+    """Sixty accounts with tags: none, one, or several, some twice."""
+
+    TAGS = (None, [], ["red"], ["red", "blue", "Red"], ["green", "blue"], "blue", [7, True])
+
+    @pytest.fixture
+    async def tagged(self, client, drain):
+        rows = [(self.TAGS[ix % len(self.TAGS)], Decimal(ix)) for ix in range(60)]
+        messages = [
+            {"type": "account", "accountId": f"t{ix}", "traits": {"tags": tags, "mrr": ix, "plan": f"p{ix % 2}"}}
+            for ix, (tags, _) in enumerate(rows)
+        ]
+        assert (await client.post("/api/v1/batch", json={"messages": messages})).status_code == 202
+        await drain()
+
+        def items(tags):
+            listed = tags if isinstance(tags, list) else [] if tags is None else [tags]
+            return {str(one).lower() for one in listed} or {None}
+
+        return [(items(tags), mrr, f"p{ix % 2}") for ix, (tags, mrr) in enumerate(rows)]
+
+    async def test_a_record_counts_once_in_each_of_its_groups_and_in_the_totals(self, tagged, summarise):
+        found = await summarise(
+            groupBy=[{"field": "traits.tags", "type": "list"}],
+            aggregates=[{"op": "count"}, {"op": "sum", "field": "mrr"}],
+        )
+        expected = defaultdict(list)
+        for items, mrr, _ in tagged:
+            for item in items:
+                expected[item].append(mrr)
+
+        got = {one["keys"][0]: (one["values"]["count"], one["values"]["sum(mrr)"]) for one in found["groups"]}
+        assert got == {item: (len(those), int(sum(those))) for item, those in expected.items()}
+        assert (found["totals"], found["overlapping"]) == ({"count": 60, "sum(mrr)": sum(range(60))}, True)
+
+    async def test_the_rest_counts_each_record_once_too(self, tagged, summarise):
+        found = await summarise(groupBy=[{"field": "traits.plan"}, {"field": "traits.tags", "type": "list"}], limit=2)
+        groups = defaultdict(set)
+        for ix, (items, _, plan) in enumerate(tagged):
+            for item in items:
+                groups[(plan, item)].add(ix)
+        shown = {tuple(one["keys"]) for one in found["groups"]}
+        rest = set().union(*(those for key, those in groups.items() if key not in shown))
+
+        assert found["other"] == {"groups": len(groups) - 2, "values": {"count": len(rest)}}
+
+    async def test_segments_and_holders_are_told_by_name(self, client, tagged, summarise, drain):
+        dana = (await client.post("/api/v1/members", json={"email": "d@us.test", "name": "Dana"})).json()["id"]
+        rule = {"field": "mrr", "op": "lessThan", "value": 10}
+        made = await client.post("/api/v1/segments", json={"subject": "accounts", "name": "Small", "filter": rule})
+        await client.put("/api/v1/accounts/t1/key-roles/csm", json={"member": dana})
+        await client.put("/api/v1/accounts/t1/key-roles/accountExecutive", json={"member": dana})
+        await drain()
+
+        segments = await summarise(groupBy=[{"field": "segments"}])
+        holders = await summarise(groupBy=[{"field": "roleHolders"}])
+
+        assert [(one["keys"], one["values"]["count"]) for one in segments["groups"]] == [
+            ([None], 50),
+            ([{"id": made.json()["id"], "name": "Small"}], 10),
+        ]
+        assert [(one["keys"], one["values"]["count"]) for one in holders["groups"]] == [
+            ([None], 59),
+            ([{"id": dana, "name": "Dana"}], 1),
+        ]
+
+    async def test_of_sets_one_at_most(self, client):
+        both = [{"field": "segments"}, {"field": "roleHolders"}]
+        answer = await client.post(PATH, json={"groupBy": both})
+        assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "#/groupBy")
+
+    async def test_without_records_there_are_no_groups(self, summarise):
+        found = await summarise(groupBy=[{"field": "segments"}])
+        assert (found["groups"], found["other"], found["totals"]) == ([], None, {"count": 0})
+
+
 def numbers(values):
     known = [value for value in values if value is not None]
     return {
@@ -160,7 +236,7 @@ async def test_nothing_comes_to_nothing(summarise):
         ({"groupBy": [{"field": "mrr"}]}, "#/groupBy/0"),
         ({"groupBy": [{"field": "mrr", "edges": [2, 1]}]}, "#/groupBy/0/edges"),
         ({"groupBy": [{"field": "mrr", "edges": [1], "width": 2}]}, "#/groupBy/0"),
-        ({"groupBy": [{"field": "segments"}]}, "#/groupBy/0/field"),
+        ({"groupBy": [{"field": "id"}]}, "#/groupBy/0/field"),
         ({"groupBy": [{"field": "nope"}]}, "#/groupBy/0/field"),
         ({"aggregates": [{"op": "sum"}]}, "#/aggregates/0/field"),
         ({"aggregates": [{"op": "count", "field": "mrr"}]}, "#/aggregates/0/field"),

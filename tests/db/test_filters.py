@@ -125,6 +125,62 @@ async def test_related_records_are_counted_alike(database, populated, subject, o
                 assert one_by_one == at_once == [wanted], source
 
 
+@pytest.mark.parametrize("op", Quantity)
+@pytest.mark.parametrize("subject", [Subject.ACCOUNTS, Subject.ORGANIZATIONS])
+async def test_events_are_counted_alike(database, populated, subject, op):
+    asked = [
+        {"event": event, "op": str(op), "count": None if op is Quantity.NONE else count, "inLastDays": days}
+        for event in (*trees.EVENTS, "Never")
+        for count in (0, 1, 2, 5)
+        for days in trees.WINDOWS
+    ]
+    understood = [parse(source, subject) for source in asked]
+    found = await answers(database, populated, subject, understood, NOW)
+
+    for source, tree, given_answers in zip(asked, understood, found, strict=True):
+        plain = {key: value for key, value in source.items() if value is not None}
+        plainly = {id_: means(plain, subject, told, NOW) for id_, told in WORLD.facts[subject].items()}
+        assert given_answers == plainly == expected(subject, tree, NOW), source
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    source=trees.happened(),
+    subject=st.sampled_from([Subject.ACCOUNTS, Subject.ORGANIZATIONS]),
+    ago=st.sampled_from([0, 1, 6, 7, 29, 30, 400]),
+)
+async def test_events_counted_since_do_not_count_for_the_past(database, populated, source, subject, ago):
+    at = (NOW - timedelta(days=ago)).replace(hour=23, minute=59, second=59, microsecond=999999)
+    tree = parse(source, subject)
+    found = await fetch(database, populated, subject, [], sql.holds(tree, at, past=True).label("held"))
+
+    def then(told):
+        days = {event: [one for one in seen if one[0] <= at.date()] for event, seen in told["days"].items()}
+        return means(source, subject, {**told, "days": days}, at)
+
+    assert {row[0]: row[1] for row in found} == {id_: then(told) for id_, told in WORLD.facts[subject].items()}
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    source=trees.happened(),
+    subject=st.sampled_from([Subject.ACCOUNTS, Subject.ORGANIZATIONS]),
+    now=st.sampled_from(NOWS),
+)
+def test_a_condition_on_events_changes_exactly_when_it_says(source, subject, now):
+    tree = parse(source, subject)
+    for told in WORLD.facts[subject].values():
+        answer = filters.holds(tree, told, now)
+        change = filters.next_change(tree, told, now)
+        until = now + timedelta(days=900) if change is None else change - TICK
+        assert filters.holds(tree, told, until) == answer
+        assert filters.holds(tree, told, now + (until - now) / 2) == answer
+        if change is not None:
+            assert change > now
+            assert (change.hour, change.minute, change.second, change.microsecond) == (0, 0, 0, 0)
+            assert filters.holds(tree, told, change) != answer or tree.op is Quantity.EXACTLY
+
+
 @settings(max_examples=150, deadline=None)
 @given(
     asked=SUBJECTS.flatmap(lambda subject: st.tuples(st.just(subject), trees.leaves(subject))),

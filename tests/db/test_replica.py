@@ -32,7 +32,8 @@ CROWD = draw(random.Random(11), 300)
 ODD = 12345678901234567890  # no double
 WIDE = KEYS[-1]  # the one trait that may have such values
 TRAITS = [(f"traits.{key}", reading) for key in KEYS for reading in (*READINGS, Type.TRAIT)]
-HOT = [*TRAITS, *((f"keyRoles.{role}", Type.PERSON) for role in trees.ROLES)]
+PLAIN = [(path, fact.type) for path, fact in CATALOGUES[Subject.ACCOUNTS].items() if columns.of(fact, fact.type)]
+HOT = [*TRAITS, *PLAIN, *((f"keyRoles.{role}", Type.PERSON) for role in trees.ROLES)]
 SORTABLE = [(path, None) for path, fact in CATALOGUES[Subject.ACCOUNTS].items() if fact.sortable] + [
     (f"traits.{key}", str(reading)) for key in KEYS for reading in READINGS
 ]

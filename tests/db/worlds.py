@@ -4,13 +4,20 @@ Python engine reads."""
 import json
 import random
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, time, timedelta
+from decimal import Decimal
+from uuid import UUID
 
 from app.db.base import raw
-from app.domain.fields import CATALOGUES, Subject
+from app.domain.fields import CATALOGUES, FAMILIES, LABELS, Subject, Type
 from app.domain.ids import new_id
-from tests.db.populations import COLUMNS, INSTANTS, KEYS, NOW, NUMBERS, TRAITS, WORDS
-from tests.domain.trees import IDS, ROLES
+from app.domain.matching import digest
+from tests.db.populations import COLUMNS, INSTANTS, KEYS, MEMBERS, NOW, NUMBERS, TRAITS, WORDS
+from tests.domain.trees import EVENTS, IDS, ROLES, SLUGS
 
+NOBODY = UUID(int=0)
+AGO = (0, 1, 2, 6, 7, 8, 13, 14, 29, 30, 31, 36, 37, 399, 400, 800)  # days on which events were counted
+OTHER = "filtered"  # what is counted of logins with a property, which is not how many logins there were
 STATUSES = ["subscribed", "trial", "churned", "ignored"]
 SOURCES = ["default", "trait", "rule", "manual"]
 
@@ -33,14 +40,42 @@ DERIVED = {
     "renews_at": one(*INSTANTS),
     "segments": some("seg"),
 }
+
+
+def slots(*values):
+    """Values under slugs of the customer's, as JSON has them."""
+    return lambda: {slug: random.choice(values) for slug in SLUGS if random.random() < 0.6}
+
+
+FIGURES = {
+    "active_users": one(0, 1, 7),
+    "active_user_share": one(None, *NUMBERS),
+    "last_received_at": one(*INSTANTS),
+    "last_sent_at": one(*INSTANTS),
+    "elements": slots(0, 7, 8),
+    "element_firsts": slots(*(at.isoformat() for at in INSTANTS if at)),
+    "element_lasts": slots(*(at.isoformat() for at in INSTANTS if at)),
+    "elements_used": one(0, 1, 7),
+    "nps": one(None, *NUMBERS),
+    **dict.fromkeys(("nps_responses", "nps_promoters", "nps_passives", "nps_detractors"), one(0, 1, 7)),
+    "nps_last_at": one(*INSTANTS),
+    "metrics": slots(0, 7, 7.5, -5, 1e22),
+    "metric_changes": slots(0, 7, 7.5, -5),
+    "health": one(None, *NUMBERS),
+    "health_label": one(None, *LABELS.split()),
+    "health_scores": slots(0, 7, 7.5, 10),
+    "health_labels": slots(*LABELS.split()),
+    "key_roles": lambda: {role: str(random.choice(IDS["mem"])) for role in ROLES if random.random() < 0.5},
+    "role_holders": some("mem"),
+}
+STAFF = {"joined_at": one(*INSTANTS), "csm_id": one(None, *MEMBERS), "account_executive_id": one(None, *MEMBERS)}
 ACCOUNT = {
+    **FIGURES,
     **{name: one(*values) for name, values in COLUMNS.items()},
     **DERIVED,
     "joined_at": one(*INSTANTS),
     "owner_id": one(None, *IDS["usr"]),
-    "role_holders": some("mem"),
     "access_groups": some("grp"),
-    "key_roles": lambda: {role: str(random.choice(IDS["mem"])) for role in ROLES if random.random() < 0.5},
 }
 ACTIVITY = {
     **{name: one(*INSTANTS) for name in ("first_seen_at", "last_seen_at", "last_received_at", "last_sent_at")},
@@ -50,8 +85,13 @@ USER = {
     "status": one("active", "deactivated"),
     **{name: DERIVED[name] for name in ("status_source", "status_since", "segments")},
     "deactivated_at": one(*INSTANTS),
+    "nps_score": one(None, 0, 7, 10),
+    "nps_group": one(None, "detractor", "passive", "promoter"),
+    "nps_responded_at": one(*INSTANTS),
 }
 ORGANIZATION = {
+    **FIGURES,
+    **STAFF,
     "status": one(*STATUSES),
     **DERIVED,
     "mrr": one(None, *NUMBERS),
@@ -136,8 +176,27 @@ def draw(seed, accounts=40, users=30, organizations=8):
         for a in here[Subject.ACCOUNTS]
         for at in random.sample(sorted({at for at in INSTANTS if at}), random.choice([0, 1, 2, 5]))
     ]
+    rows["measure_days"] = [
+        one
+        for table in ("accounts", "organizations")
+        for record in rows[table]
+        for event in (*EVENTS, OTHER)
+        for one in counts(record["id"], event)
+    ]
     world.facts = Told(rows).facts()
     return world
+
+
+def counts(record_id, event):
+    """What was counted of an event, on some days, of one user, of several or of nobody."""
+    days = random.sample(AGO, random.choice([0, 0, 1, 2, 6]))
+    whose = {ago: random.sample([NOBODY, *IDS["usr"][:3]], random.choice([1, 1, 2])) for ago in days}
+    return [
+        {"record_id": record_id, "event": event, "day": (NOW - timedelta(days=ago)).date(), "user_id": user, "count": n}
+        for ago, users in whose.items()
+        for user in users
+        for n in [random.choice([1, 1, 2, 5])]
+    ]
 
 
 def alert(account_id, indicator_id):
@@ -152,6 +211,26 @@ def alert(account_id, indicator_id):
         "fired_at": NOW,
         "resolved_at": NOW if state == "resolved" else None,
     }
+
+
+def named(facts):
+    """What stands under the customer's own names, by path."""
+    found = {}
+    for family in FAMILIES.values():
+        for slug, value in facts.get(family.column, {}).items():
+            read = {Type.PERSON: UUID, Type.DATETIME: datetime.fromisoformat, Type.SELECT: str}.get(family.type)
+            found[family.prefix + slug] = read(value) if read else Decimal(repr(value))
+    return found
+
+
+def counted(days):
+    """What was counted on these days, and the facts that say so; in this world events come at midnight."""
+    found = {"days": days, **{f"eventCount.{event}": 0 for event in (*EVENTS, "Never")}}
+    for event, seen in days.items():
+        found[f"eventCount.{event}"] = sum(number for _, number in seen)
+        first, last = (datetime.combine(at, time(), UTC) for at in (min(seen)[0], max(seen)[0]))
+        found |= {f"eventFirstAt.{event}": first, f"eventLastAt.{event}": last}
+    return found
 
 
 class Told:
@@ -180,14 +259,16 @@ class Told:
         found = {"traits": one["traits"], "related": {}}
         for path, fact in CATALOGUES[subject].items():
             if fact.via is None:
-                found[path] = tables.get(fact.table, defaults).get(fact.column, defaults.get(fact.column))
-        return found
+                value = tables.get(fact.table, defaults).get(fact.column, defaults.get(fact.column))
+                found[path] = value if fact.slot is None else (value or {}).get(fact.slot)
+        return found | named(tables.get(f"{subject.value[:-1]}_facts", {}))
 
     def organization(self, one):
         facts = self.by["organization_facts"].get(one["id"], {})
         named = {**one, "name": one["traits"].get("name")}
         defaults = {"status": "subscribed", "status_source": "default", "accounts": 0, "users": 0}
-        defaults |= {"segments": [], "unconverted": False}
+        defaults |= {"segments": [], "role_holders": [], "unconverted": False, "active_users": 0, "elements_used": 0}
+        defaults |= dict.fromkeys(("nps_responses", "nps_promoters", "nps_passives", "nps_detractors"), 0)
         tables = {"organizations": named, "organization_facts": facts}
         return self.told(Subject.ORGANIZATIONS, one, tables, defaults)
 
@@ -207,12 +288,19 @@ class Told:
         found = self.told(Subject.ACCOUNTS, one, tables, {})
         changes = [(c["changed_at"], c["mrr"]) for c in self.rows["mrr_changes"] if c["account_id"] == one["id"]]
         found["history"] = {"mrr": changes}
-        roles = {role: next(m for m in IDS["mem"] if str(m) == held) for role, held in facts["key_roles"].items()}
-        found |= {f"keyRoles.{role}": member for role, member in roles.items()}
+        found |= counted(self.days([one["id"]]))
         parent = organizations.get(facts["organization_id"])
         if parent is not None:
             found |= {f"organization.{path}": value for path, value in parent.items() if path not in ("id", "traits")}
             found |= {f"organization.traits.{key}": value for key, value in parent["traits"].items()}
+        return found
+
+    def days(self, records):
+        """What was counted for any of these records on each day, by event."""
+        found = {}
+        for one in self.rows["measure_days"]:
+            if one["record_id"] in records and one["event"] in EVENTS:
+                found.setdefault(one["event"], []).append((one["day"], one["count"]))
         return found
 
     def relate(self, accounts, users, organizations):
@@ -227,6 +315,7 @@ class Told:
             user["accounts"] = len(user["related"]["accounts"])
         for id_, organization in organizations.items():
             children = [a for o, a in parents if o == id_]
+            organization.update(counted(self.days([id_, *children])))
             people = {u for a, u in linked if a in children}
             people |= {one["user_id"] for one in self.rows["affiliations"] if one["organization_id"] == id_}
             organization["related"] = {"accounts": [accounts[a] for a in children]}
@@ -253,6 +342,7 @@ ORDER = (
 async def store(db, workspace_id, world):
     """Write the rows."""
     connection = await raw(db)
+    await count(connection, workspace_id, world.rows["measure_days"])
     for table in ORDER:
         for one in world.rows[table]:
             values = [json.dumps(v) if k in JSON else v for k, v in one.items()]
@@ -262,4 +352,24 @@ async def store(db, workspace_id, world):
             )
 
 
-JSON = {"traits", "key_roles", "filter", "why"}
+async def count(connection, workspace_id, days):
+    """Write what was counted as ingestion does: by day and in all, under the numbers of what is counted."""
+    numbers = {}
+    for event in sorted({one["event"] for one in days}):
+        name, kept = ("Login", '{"property": "plan", "op": "isSet"}') if event == OTHER else (event, None)
+        numbers[event] = await connection.fetchval(
+            "insert into measures (workspace_id, name, filter, digest) values ($1, $2, $3, $4) returning id",
+            *(workspace_id, name, kept, digest(name, kept and json.loads(kept))),
+        )
+    await connection.executemany(
+        "insert into measure_days values ($1, $2, $3, $4, $5, $6)",
+        [(workspace_id, d["record_id"], numbers[d["event"]], d["day"], d["user_id"], d["count"]) for d in days],
+    )
+    await connection.execute(
+        "insert into measure_totals select workspace_id, record_id, measure_id, sum(count), min(day), max(day)"
+        " from measure_days where workspace_id = $1 group by 1, 2, 3",
+        workspace_id,
+    )
+
+
+JSON = {"traits", "key_roles", "filter", "why"} | {family.column for family in FAMILIES.values()}

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app.demo import cast, script
+from app.demo import cast, habits, script
 from app.demo.plots import DAYS, PLOTS, Twist
 
 ANCHOR = datetime(2026, 11, 22, 14, 30, tzinfo=UTC)
@@ -79,3 +79,20 @@ def test_pending_owners_are_never_introduced(firms, told):
     }
     assert len(named) == 10
     assert not named & known
+
+
+def test_integrations_are_connected_before_they_are_disconnected_and_some_stay(told):
+    ons = {(m["accountId"], m["properties"]["integration"]): at(m) for m in told if m.get("event") == habits.CONNECTED}
+    offs = {
+        (m["accountId"], m["properties"]["integration"]): at(m) for m in told if m.get("event") == habits.DISCONNECTED
+    }
+    assert 200 <= len(ons) <= 600
+    assert 20 <= len(offs) < len(ons) / 2
+    assert all(ons[one] <= off for one, off in offs.items())
+
+
+def test_people_answer_while_they_use_the_product(firms):
+    answers = [(firm, one) for firm in firms for one in habits.answers(1, firm)]
+    assert 100 <= len(answers) <= 400
+    assert all(one.person.joined_at <= one.at <= one.person.until for _, one in answers)
+    assert {one.score for _, one in answers} >= set(range(3, 11))

@@ -37,6 +37,9 @@ async def visitor(url, workspace, make_key):
         yield visitor
 
 
+GAUGES = ["metrics.report_exporters", "elements.integrations", "elementsUsed", "nps", "health", "healthScores.adoption"]
+
+
 async def rows(visitor, path, body=None):
     found, cursor = [], None
     while True:
@@ -60,6 +63,8 @@ async def outcome(visitor):
         "members": await rows(visitor, "/members"),
         "indicators": await rows(visitor, "/indicators"),
         "alerts": await rows(visitor, "/alerts"),
+        "gauges": await rows(visitor, "/reports/accounts", {"columns": GAUGES}),
+        "answers": await rows(visitor, "/nps-responses"),
     }
 
 
@@ -89,6 +94,7 @@ async def test_the_story_is_told_once_however_often_it_is_loaded(
     assert alerts["Outgrowing the Team plan", "active"] >= 3
     assert all(alert["state"] == "active" and alert["assignee"] for alert in first["alerts"])
     assert heard
+    check_gauges(first)
 
     await demo.load(url, key, patience=0)
     await drain()
@@ -104,6 +110,16 @@ async def test_the_story_is_told_once_however_often_it_is_loaded(
     assert "is gone" in heard[-1]
     with Client(url, key) as client, pytest.raises(Rejected, match="401"):
         await asyncio.to_thread(client.call, "GET", "/workspace")
+
+
+def check_gauges(found):
+    """A newcomer sees every kind of number there is, and none is the same everywhere."""
+    assert 100 <= len(found["answers"]) <= 400
+    for gauge in GAUGES:
+        if gauge != "elementsUsed":
+            assert len({row[gauge] for row in found["gauges"]}) >= 4, gauge
+    assert all(row["elementsUsed"] == (row["elements.integrations"] > 0) for row in found["gauges"])
+    assert sum(row["health"] is not None for row in found["gauges"]) >= 150
 
 
 async def test_a_workspace_is_deleted_with_everything_in_it_and_only_if_it_is_named(

@@ -24,6 +24,8 @@ def means(source, subject, record, now, me=None):
         return not means(source["not"], subject, record, now, me)
     if "related" in source:
         return counted(source, record, now, me)
+    if "event" in source:
+        return happened(source, record, now)
     if source["op"] in OPPOSITES:
         return not means({**source, "op": OPPOSITES[source["op"]]}, subject, record, now, me)
     return satisfied(source, find(source["field"], subject), record, now, me)
@@ -33,6 +35,16 @@ def counted(source, record, now, me):
     where = source.get("where") or {"all": []}
     name = source["related"]
     number = sum(means(where, TARGETS[name], one, now, me) for one in record["related"][name])
+    return enough(source, number)
+
+
+def happened(source, record, now):
+    today, days = now.astimezone(UTC).date(), source.get("inLastDays")
+    seen = record["days"].get(source["event"], [])
+    return enough(source, sum(number for day, number in seen if days is None or (today - day).days < days))
+
+
+def enough(source, number):
     wanted = source.get("count", 0)
     return {"atLeast": number >= wanted, "atMost": number <= wanted}.get(source["op"], number == wanted)
 

@@ -1,6 +1,6 @@
 """What the filter language means, in tables; the database engine is held equal to it in tests/db/test_filters.py."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from uuid import UUID
 
@@ -430,6 +430,21 @@ def wide():
         ({"all": [{"related": "users", "op": "none", "where": {"field": "mrr", "op": "isSet"}}]}, "/all/0/where/field"),
         (wide(), "/all/1/where/all/49"),
         (entwined(3), "/where/where/related"),
+        ({"event": "x"}, ""),
+        ({"event": "x", "op": "atLeast", "count": 1, "where": {"all": []}}, ""),
+        ({"event": "", "op": "none"}, "/event"),
+        ({"event": 7, "op": "none"}, "/event"),
+        ({"event": "\0", "op": "none"}, "/event"),
+        ({"event": "é" * 257, "op": "none"}, "/event"),
+        ({"event": "x", "op": "is", "count": 1}, "/op"),
+        ({"event": "x", "op": "none", "count": 1}, "/count"),
+        ({"event": "x", "op": "atLeast"}, "/count"),
+        ({"event": "x", "op": "atMost", "count": -1}, "/count"),
+        ({"event": "x", "op": "exactly", "count": True}, "/count"),
+        ({"event": "x", "op": "none", "inLastDays": 0}, "/inLastDays"),
+        ({"event": "x", "op": "none", "inLastDays": 401}, "/inLastDays"),
+        ({"event": "x", "op": "none", "inLastDays": 1.0}, "/inLastDays"),
+        ({"related": "users", "op": "none", "where": {"event": "x", "op": "none"}}, "/where/event"),
         ({"field": "mrr", "op": "increasedBy", "value": 20}, "/value"),
         ({"field": "mrr", "op": "increasedBy", "value": {"by": 20, "days": 30}}, "/value"),
         ({"field": "mrr", "op": "increasedBy", "value": {"by": 0, "unit": "percent", "days": 30}}, "/value/by"),
@@ -480,6 +495,67 @@ def test_it_explains_what_each_condition_saw():
         ("Trait: plan", "Pro", "pro", True),
         ("Last seen", 7, "2026-03-21T01:30:00.000005Z", True),
     ]
+
+
+SEEN = [(date(2026, 3, 29), 1), (date(2026, 3, 27), 2), (date(2026, 3, 1), 5)]
+
+
+@pytest.mark.parametrize(
+    ("op", "count", "days", "expected", "changes"),
+    [
+        ("atLeast", 8, 30, True, "2026-03-31"),
+        ("atLeast", 3, 30, True, "2026-04-26"),
+        ("atLeast", 1, 30, True, "2026-04-28"),
+        ("atLeast", 9, 30, False, None),
+        ("atLeast", 0, 30, True, None),
+        ("atLeast", 8, 28, False, None),
+        ("atLeast", 3, 3, True, "2026-03-30"),
+        ("atLeast", 8, None, True, None),
+        ("atMost", 8, 30, True, None),
+        ("atMost", 7, 30, False, "2026-03-31"),
+        ("atMost", 2, 30, False, "2026-04-26"),
+        ("exactly", 8, 30, True, "2026-03-31"),
+        ("exactly", 3, 30, False, "2026-03-31"),
+        ("exactly", 1, 1, True, "2026-03-30"),
+        ("exactly", 0, 30, False, "2026-04-28"),
+        ("none", None, 30, False, "2026-04-28"),
+        ("none", None, None, False, None),
+    ],
+)
+def test_events_leave_their_window_at_midnight(op, count, days, expected, changes):
+    counted = {"count": count} if count is not None else {}
+    tree = parse({"event": "Login", "op": op, **counted, "inLastDays": days})
+    facts = EMPTY | {"days": {"Login": SEEN}}
+    at = changes and datetime.fromisoformat(changes).replace(tzinfo=UTC)
+
+    assert holds(tree, facts, NOW) is expected
+    assert next_change(tree, facts, NOW) == at
+    if at is not None:
+        assert holds(tree, facts, at - TICK) is expected
+        assert holds(tree, facts, at) is not expected
+
+
+def test_a_day_of_events_is_one_of_utc_wherever_the_clock_hangs():
+    tree = parse({"event": "Login", "op": "atLeast", "count": 1, "inLastDays": 1})
+    tokyo = timezone(timedelta(hours=9))
+    facts = EMPTY | {"days": {"Login": [(date(2026, 3, 28), 1)]}}
+
+    assert holds(tree, facts, datetime(2026, 3, 29, 8, 59, tzinfo=tokyo))
+    assert not holds(tree, facts, datetime(2026, 3, 29, 9, tzinfo=tokyo))
+
+
+def test_a_condition_on_events_tells_how_many_there_were():
+    tree = parse({"event": "Login", "op": "atLeast", "count": 9, "inLastDays": 30})
+    (found,) = explain(tree, EMPTY | {"days": {"Login": SEEN}}, NOW)
+
+    assert (found.field, found.label, found.op, found.saw, found.holds) == (
+        "event",
+        "Event: Login",
+        "atLeast",
+        8,
+        False,
+    )
+    assert found.value == {"event": "Login", "count": 9, "inLastDays": 30}
 
 
 @pytest.mark.parametrize(

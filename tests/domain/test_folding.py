@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from app.domain.folding import fold
+from app.domain.matching import Matcher, grouped, parse
 from app.domain.messages import (
     EPOCH,
     RECEIVED,
@@ -95,3 +96,49 @@ def test_a_stamp_orders_by_time_and_then_gives_ties_one_winner():
 )
 def test_any_trait_value_can_be_compared_with_an_external_id(value, text):
     assert as_text(value) == text
+
+
+def test_every_event_is_counted_once_for_its_account_or_else_its_organization():
+    result = fold(
+        [
+            EventMessage(NOW, "Login", "acme", "ada", b"{}", "group"),
+            EventMessage(ago(days=1), "Login", "acme", "ada", b"{}"),
+            EventMessage(ago(days=1), RECEIVED, "acme", None, b"{}"),
+            EventMessage(NOW, "Login", None, "ada", b"{}", "group"),
+            EventMessage(NOW, "Login", None, "ada", b"{}"),
+        ],
+        owner_trait=None,
+    )
+
+    assert {key: (total.count, total.first_at, total.last_at) for key, total in result.counts.totals.items()} == {
+        ("acme", "Login"): (2, ago(days=1), NOW),
+        ("acme", RECEIVED): (1, ago(days=1), ago(days=1)),
+    }
+    assert result.counts.days == {
+        ("acme", "Login", date(2026, 6, 1), "ada"): 1,
+        ("acme", "Login", date(2026, 5, 31), "ada"): 1,
+        ("acme", RECEIVED, date(2026, 5, 31), None): 1,
+    }
+    assert list(result.parent_counts.totals) == [("group", "Login")]
+
+
+def test_a_member_was_active_on_the_last_day_of_doing_anything():
+    visits = [EventMessage(ago(days=n), "Login", "acme", "ada", b"{}") for n in (3, 1, 2)]
+    talk = EventMessage(NOW, RECEIVED, "acme", "ada", b"{}")
+
+    (link,) = fold([*visits, talk], owner_trait=None).links.values()
+
+    assert link.active_on == date(2026, 5, 31)
+
+
+def test_what_is_looked_for_is_counted_beside_the_name():
+    paid = Matcher("Paid", parse({"property": "plan", "op": "is", "value": "pro"}), 7)
+    plans = [b'{"plan":"pro"}', b'{"plan":"free"}', b'{"plan":"Pro"}']
+
+    result = fold(
+        [EventMessage(NOW, "Paid", "acme", None, plan) for plan in plans],
+        owner_trait=None,
+        matchers=grouped(1, [paid]),
+    )
+
+    assert {key: total.count for key, total in result.counts.totals.items()} == {("acme", "Paid"): 3, ("acme", 7): 2}

@@ -1,10 +1,11 @@
 """What is stored already is not written again, and what is remembered has an end."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 from app.domain import memory
 from app.domain.folding import fold
+from app.domain.matching import Matchers
 from app.domain.memory import Memory
 from app.domain.messages import EventMessage
 
@@ -65,3 +66,27 @@ def test_a_commit_that_is_noted_after_a_deletion_teaches_nothing():
     fresh = visit()
     known.reduce(workspace, fresh)
     assert fresh.user_ids == {}
+
+
+def test_the_measure_of_a_name_is_known_until_somebody_is_deleted_and_a_later_day_is_news():
+    known, workspace = Memory(), uuid4()
+    stored = visit()
+    stored.measure_ids = {"Signed In": "7", "Beyond the most": ""}
+    known.learn(workspace, stored)
+    again = visit()
+    again.links["acme", "user-1"].active_on = NOW.date() + timedelta(days=1)
+    known.reduce(workspace, again)
+    assert (again.measure_ids, len(again.links)) == ({"Signed In": "7"}, 1)
+
+    known.trust(workspace, erasures=1)
+    after = visit()
+    known.reduce(workspace, after)
+    assert after.measure_ids == {}
+
+
+def test_what_is_looked_for_is_remembered_as_of_a_version():
+    known, workspace = Memory(), uuid4()
+    known.attend(workspace, Matchers(3))
+    assert known.matchers(workspace, 3) == Matchers(3)
+    assert known.matchers(workspace, 4) is None
+    assert known.matchers(uuid4(), 3) is None

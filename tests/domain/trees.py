@@ -4,7 +4,19 @@ from datetime import timedelta
 
 from hypothesis import strategies as st
 
-from app.domain.fields import CATALOGUES, OPERATORS, RELATIONS, TRAIT_READINGS, Op, Quantity, Subject, Type, find
+from app.domain.fields import (
+    CATALOGUES,
+    FAMILIES,
+    OPERATORS,
+    RELATIONS,
+    TRAIT_READINGS,
+    Op,
+    Quantity,
+    Subject,
+    Type,
+    find,
+)
+from app.domain.fields import EVENTS as COUNTS_OF
 from app.domain.filters.reading import DEEPEST
 from app.domain.filters.tree import TURNS
 from app.domain.ids import new_id, show
@@ -34,16 +46,21 @@ IDS = {
     **{prefix: [new_id() for _ in range(4)] for prefix in ("seg", "grp", "ind")},
     **{prefix: [new_id() for _ in range(40)] for prefix in ("acc", "usr", "org")},
 }
+EVENTS = ["Login", "Invoice paid", 'an "odd" name']
 ROLES = ["csm", "onboarding_lead"]
+SLUGS = ["reports", "seats"]
+COUNTED = [f"{prefix}{name}" for prefix in COUNTS_OF for name in (*EVENTS, "Never")]
+NAMED = [f"{prefix}{slug}" for prefix in FAMILIES for slug in (ROLES if prefix == "keyRoles." else SLUGS)]
 COUNTS = [0, 1, 1, 2, 3]
+WINDOWS = [None, 1, 2, 7, 30, 31, 400]
 
 
 def paths(subject):
     """Every field of a subject, traits more often."""
     found = [*CATALOGUES[subject], *(f"traits.{key}" for key in KEYS * 3)]
     if subject is Subject.ACCOUNTS:
-        found += [f"organization.traits.{key}" for key in KEYS] + [f"keyRoles.{role}" for role in ROLES]
-    return found
+        found += [f"organization.traits.{key}" for key in KEYS] + [f"organization.{path}" for path in NAMED]
+    return found if subject is Subject.USERS else found + NAMED + COUNTED
 
 
 def readings(fact):
@@ -110,9 +127,25 @@ def related(pick, subject, deeper):
     return found
 
 
+@st.composite
+def happened(pick):
+    """Conditions on how often an event was counted."""
+    found = {"event": pick(st.sampled_from([*EVENTS, "Never"])), "op": str(pick(st.sampled_from(Quantity)))}
+    if found["op"] != Quantity.NONE:
+        found["count"] = pick(st.sampled_from([*COUNTS, 5, 8]))
+    if days := pick(st.sampled_from(WINDOWS)):
+        found["inLastDays"] = days
+    return found
+
+
 def conditions(subject, deeper=2):
-    """Conditions of both kinds."""
-    return st.one_of(leaves(subject), leaves(subject), related(subject, deeper)) if deeper else leaves(subject)
+    """Conditions of every kind."""
+    kinds = [leaves(subject), leaves(subject)]
+    if deeper:
+        kinds.append(related(subject, deeper))
+    if subject is not Subject.USERS:
+        kinds.append(happened())
+    return st.one_of(kinds)
 
 
 def trees(subject, deeper=2, most=8):

@@ -57,6 +57,24 @@ where a.events <> (
     select count(*) from events e
     where e.workspace_id = a.workspace_id and e.account_id = a.account_id and e.name not like '$message.%');
 
+-- name: what is counted of a name at an account is the number of its events, in all and by day
+select t.workspace_id, t.record_id, t.measure_id, t.count from measure_totals t
+join measures m on m.workspace_id = t.workspace_id and m.id = t.measure_id and m.filter is null
+join accounts a on a.workspace_id = t.workspace_id and a.id = t.record_id
+where t.count <> (
+        select count(*) from events e
+        where e.workspace_id = t.workspace_id and e.account_id = t.record_id and e.name = m.name)
+    or t.count <> (
+        select sum(d.count) from measure_days d
+        where d.workspace_id = t.workspace_id and d.record_id = t.record_id and d.measure_id = t.measure_id);
+
+-- name: every event of an account is counted by its name
+select e.workspace_id, e.account_id, e.name from events e
+where e.account_id is not null and not exists (
+    select from measures m
+    join measure_totals t on t.workspace_id = m.workspace_id and t.measure_id = m.id
+    where m.workspace_id = e.workspace_id and m.name = e.name and m.filter is null and t.record_id = e.account_id);
+
 -- name: a user's sessions are the days that are kept
 select u.workspace_id, u.user_id, u.sessions from user_activity u
 where u.sessions <> (

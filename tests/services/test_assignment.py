@@ -10,7 +10,7 @@ from sqlalchemy import text
 from app.db import assignment as rows
 from app.domain.assignment import Algorithm, Load, Lot, deal
 from app.domain.ids import new_id
-from app.domain.roles import Source
+from app.domain.roles import Cause, Source
 from app.services import assignment, key_roles
 
 PEOPLE, ACCOUNTS = 5, 20
@@ -53,9 +53,7 @@ def assign(database, workspace, now):
         async with database.transaction(workspace) as db:
             dealt = await assignment.choose(db, workspace, role, people, algorithm, accounts)
             await asyncio.sleep(0.002)  # others come in between
-            await key_roles.assign_many(
-                db, workspace, role, dealt.chosen, source=Source.PLAYBOOK, by="playbook", now=now
-            )
+            await key_roles.assign_many(db, workspace, role, dealt.chosen, Cause(Source.PLAYBOOK, "playbook", now))
         return dealt.chosen
 
     return run

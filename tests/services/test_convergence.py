@@ -21,7 +21,7 @@ from app.domain.messages import (
     UnlinkMessage,
     UserMessage,
 )
-from app.services import evaluation, ingest
+from app.services import evaluation, ingest, measuring
 from tests.conftest import open_workspace
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -33,6 +33,9 @@ ats = st.integers(0, 6).map(lambda n: NOW - timedelta(hours=9 * n))  # few insta
 values = st.one_of(st.none(), st.booleans(), st.integers(-3, 3), st.sampled_from(["", "a", *USERS]))
 owners = st.one_of(st.none(), st.sampled_from(USERS), st.just(3), st.just("nobody-yet"))
 traits = st.fixed_dictionaries({}, optional={"plan": values, "mrr": values, "ownerId": owners, "name": values})
+
+properties = st.sampled_from([b"{}", b'{"size":1,"board":"a"}', b'{"size":2.5,"board":7}', b'{"size":"3","board":"7"}'])
+LARGE = {"property": "size", "op": "greaterThan", "value": 1}
 
 an_account, an_organization = st.sampled_from(ACCOUNTS), st.sampled_from(ORGANIZATIONS)
 
@@ -52,8 +55,17 @@ messages = st.one_of(
         name=st.sampled_from(["Login", "Export", RECEIVED, SENT]),
         account=st.sampled_from(ACCOUNTS),
         user=st.one_of(st.none(), st.sampled_from(USERS)),
-        properties=st.just(b"{}"),
+        properties=properties,
         organization=st.one_of(st.none(), an_organization),
+    ),
+    st.builds(
+        EventMessage,
+        at=ats,
+        name=st.sampled_from(["Login", "Export", RECEIVED, SENT]),
+        account=st.none(),
+        user=st.one_of(st.none(), st.sampled_from(USERS)),
+        properties=properties,
+        organization=an_organization,
     ),
     st.builds(UnlinkMessage, at=ats, account=st.sampled_from(ACCOUNTS), user=st.sampled_from(USERS)),
     st.builds(OrganizationMessage, at=ats, organization=an_organization, traits=traits),
@@ -77,11 +89,11 @@ STATE = {
         from account_activity x join accounts a on a.id = x.account_id""",
     "user activity": """select u.external_id, x.first_seen_at, x.last_seen_at, x.sessions, x.last_received_at,
         x.last_sent_at from user_activity x join users u on u.id = x.user_id""",
-    "links": """select a.external_id, u.external_id, m.linked, m.changed_at, m.first_linked_at
+    "links": """select a.external_id, u.external_id, m.linked, m.changed_at, m.first_linked_at, m.last_active_on
         from memberships m join accounts a on a.id = m.account_id join users u on u.id = m.user_id""",
     "owners": """select a.external_id, f.owner_external_id, f.owner_state, f.owner_source, f.owner_pending, f.status,
         f.mrr, f.users, f.events, f.owner_sessions, f.organization_external_id, f.joined_at, f.renews_at,
-        f.trial_ends_at
+        f.trial_ends_at, f.active_users, f.active_user_share, f.last_received_at, f.last_sent_at, f.next_check_at
         from account_facts f join accounts a on a.id = f.account_id""",
     "events": """select e.name, e.occurred_at, o.external_id, count(*)
         from events e left join organizations o on o.id = e.organization_id group by 1, 2, 3""",
@@ -93,6 +105,12 @@ STATE = {
     "trait history": """select h.subject, coalesce(a.external_id, u.external_id, o.external_id), h.stamp, h.source,
         h.patch from trait_history h left join accounts a on a.id = h.record_id left join users u on u.id = h.record_id
         left join organizations o on o.id = h.record_id""",
+    "days": """select coalesce(a.external_id, o.external_id), m.name, m.filter, d.day, u.external_id, d.count
+        from measure_days d join measures m on m.id = d.measure_id left join users u on u.id = d.user_id
+        left join accounts a on a.id = d.record_id left join organizations o on o.id = d.record_id""",
+    "totals": """select coalesce(a.external_id, o.external_id), m.name, m.filter, t.count, t.first_at, t.last_at
+        from measure_totals t join measures m on m.id = t.measure_id
+        left join accounts a on a.id = t.record_id left join organizations o on o.id = t.record_id""",
     "instances": """select i.custom_object, i.external_id, i.name, a.external_id, o.external_id, i.traits
         from custom_instances i left join accounts a on a.id = i.account_id
         left join organizations o on o.id = i.organization_id""",
@@ -111,6 +129,7 @@ async def state_after(database, deliveries, policy):
             text("update workspaces set owner_default_policy = :policy where id = :w"),
             {"w": workspace_id, "policy": policy},
         )
+        await measuring.ensure(db, workspace_id, [("Export", LARGE)])
     memory = Memory()
     for flush in deliveries:
         async with database.transaction(workspace_id) as db:

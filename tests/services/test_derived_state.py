@@ -187,7 +187,28 @@ async def test_of_two_who_move_an_account_at_once_the_later_sees_where_it_was(te
 
     assert await query(
         "select distinct o.external_id from dirty_records d join organizations o on o.id = d.record_id order by 1"
-    ) == [("b",), ("c",)]
+    ) == [("a",), ("b",), ("c",)]
+
+
+async def test_of_two_who_give_an_account_its_first_parent_at_once_the_later_tells_the_other_parent(
+    tell, send, query, database, workspace
+):
+    await tell(account("acme"), account("other", organizationId="a"))
+    async with database.transaction(workspace) as db:
+        await db.execute(
+            text(
+                "insert into account_parents (workspace_id, account_id, organization_id, stamp) "
+                "select o.workspace_id, a.id, o.id, 1 from accounts a, organizations o where a.external_id = 'acme'"
+            )
+        )
+        later = asyncio.create_task(send(account("acme", organizationId="c")))
+        await asyncio.sleep(0.3)
+        assert not later.done()
+    await later
+
+    assert await query(
+        "select distinct o.external_id from dirty_records d join organizations o on o.id = d.record_id order by 1"
+    ) == [("a",), ("c",)]
 
 
 async def test_an_organization_that_is_only_named_again_is_left_alone(tell, send, query):

@@ -3,7 +3,7 @@
 from app.api.deps import Reader, Tx
 from app.api.routing import Router
 from app.api.schemas.ingestion import IngestionOut
-from app.services import inbox
+from app.services import inbox, measuring
 
 router = Router("operations")
 
@@ -16,4 +16,7 @@ async def get_ingestion(caller: Reader, tx: Tx) -> IngestionOut:
     """
     found = await inbox.overview(tx, caller.workspace_id)
     failing = [{**row, "next_attempt_at": row["due_at"]} for row in found["failing"]]
-    return IngestionOut.model_validate({**found, "failing": failing}, extra="ignore")
+    return IngestionOut.model_validate(
+        {**found, "failing": failing, "event_names": await measuring.names_counted(tx, caller.workspace_id)},
+        extra="ignore",
+    )

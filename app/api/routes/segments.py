@@ -44,6 +44,7 @@ from app.domain.segments import (
     Membership,
     Outcome,
     SegmentArchived,
+    SegmentDecidesHealth,
     SegmentExists,
     State,
     TooManySegments,
@@ -162,7 +163,7 @@ async def get_segment(segment: Ref, caller: Reader, tx: Tx) -> SegmentOut:
 @router.patch(
     "/segments/{segment}",
     operation_id="updateSegment",
-    responses=problems(UnknownSegment, *BAD_FILTER, SegmentArchived, SegmentExists),
+    responses=problems(UnknownSegment, *BAD_FILTER, SegmentArchived, SegmentDecidesHealth, SegmentExists),
 )
 async def update_segment(segment: Ref, body: SegmentPatch, caller: RuleMaker, tx: Tx, now: Now) -> SegmentOut:
     """Change a segment. A new filter is applied to every record; what was decided by hand stays."""

@@ -1,4 +1,4 @@
-"""The traits map: which traits mean owner, name, MRR, status, dates and roles; and what a change of it would do."""
+"""The traits maps: which traits mean owner, name, MRR, status, dates and roles; and what a change of it would do."""
 
 from typing import Any
 from uuid import UUID
@@ -7,8 +7,16 @@ from app.api.deps import Now, Reader, TraitDefiner, Tx
 from app.api.problems import problems
 from app.api.routes.reprocessings import shown as reprocessing_shown
 from app.api.routing import Router
-from app.api.schemas.trait_map import PreviewIn, PreviewOut, TraitMapIn, TraitMapOut
+from app.api.schemas.trait_map import (
+    OrganizationTraitMapIn,
+    OrganizationTraitMapOut,
+    PreviewIn,
+    PreviewOut,
+    TraitMapIn,
+    TraitMapOut,
+)
 from app.db.owners import Standing
+from app.domain.fields import Subject
 from app.domain.owners import Resolution
 from app.domain.roles import UnknownRole, name_of
 from app.domain.traits import LISTS, UnusableTraitKeys
@@ -19,13 +27,16 @@ router = Router("trait map")
 
 
 def _shown(found: Shown) -> TraitMapOut:
-    return TraitMapOut(
-        owner=found.trait_map.owner,
+    return TraitMapOut.model_validate({"owner": found.trait_map.owner, **_fields(found)})
+
+
+def _fields(found: Shown) -> dict[str, Any]:
+    return {
         **{name: list(getattr(found.trait_map, name)) for name in LISTS},
-        roles={name_of(slug): key for slug, key in found.trait_map.roles.items()},
-        updated_at=found.updated_at,
-        reprocessing=reprocessing_shown(found.reprocessing) if found.reprocessing else None,
-    )
+        "roles": {name_of(slug): key for slug, key in found.trait_map.roles.items()},
+        "updated_at": found.updated_at,
+        "reprocessing": reprocessing_shown(found.reprocessing) if found.reprocessing else None,
+    }
 
 
 @router.get("/trait-map", operation_id="getTraitMap")
@@ -41,6 +52,26 @@ async def set_trait_map(body: TraitMapIn, caller: TraitDefiner, tx: Tx, now: Now
     Try it first with the preview.
     """
     return _shown(await trait_map.change(tx, caller.workspace_id, body.edit(), now=now))
+
+
+@router.get("/trait-map/organizations", operation_id="getOrganizationTraitMap")
+async def get_organization_trait_map(caller: Reader, tx: Tx) -> OrganizationTraitMapOut:
+    """The traits map of organizations in force."""
+    found = await trait_map.show(tx, caller.workspace_id, Subject.ORGANIZATIONS)
+    return OrganizationTraitMapOut.model_validate(_fields(found))
+
+
+@router.put(
+    "/trait-map/organizations",
+    operation_id="setOrganizationTraitMap",
+    responses=problems(UnusableTraitKeys, UnknownRole),
+)
+async def set_organization_trait_map(
+    body: OrganizationTraitMapIn, caller: TraitDefiner, tx: Tx, now: Now
+) -> OrganizationTraitMapOut:
+    """Change the map of organizations. It is applied to every one of them in the background; see `reprocessing`."""
+    found = await trait_map.change(tx, caller.workspace_id, body.edit(), now=now, subject=Subject.ORGANIZATIONS)
+    return OrganizationTraitMapOut.model_validate(_fields(found))
 
 
 @router.post("/trait-map/preview", operation_id="previewTraitMap", responses=problems(UnusableTraitKeys, UnknownRole))

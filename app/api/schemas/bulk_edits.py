@@ -26,14 +26,14 @@ class SetTraits(Wire):
 
 
 class AssignKeyRole(Wire):
-    """Give a key role to one member (`null`: to nobody), or deal the accounts out to candidates."""
+    """Give a key role to one member (`null`: to nobody), or deal accounts out to candidates."""
 
     type: Literal["assignKeyRole"]
     role: RoleName
     member: MemberName | None = None
     candidates: list[MemberName] | None = Field(None, min_length=1, max_length=MOST_CANDIDATES)
     algorithm: AlgorithmName | None = Field(None, description="How to choose among the candidates.")
-    do_not_replace: bool = Field(default=False, description="Leave accounts alone where somebody holds the role.")
+    do_not_replace: bool = Field(default=False, description="Leave records alone where somebody holds the role.")
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:

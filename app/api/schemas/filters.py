@@ -6,9 +6,9 @@ from pydantic import ConfigDict, Field, GetJsonSchemaHandler, TypeAdapter
 from pydantic.config import JsonDict
 from pydantic.json_schema import JsonSchemaValue
 
-from app.domain.fields import Op, Quantity, Type
+from app.domain.fields import LONGEST_EVENT_NAME, Op, Quantity, Type
 from app.domain.filters.operands import LONGEST_LIST
-from app.domain.filters.reading import DEEPEST, MOST_COUNTED, MOST_LEAVES
+from app.domain.filters.reading import DEEPEST, LONGEST_WINDOW, MOST_COUNTED, MOST_LEAVES
 from app.domain.wire import Wire
 
 Reading = Literal["text", "number", "datetime", "boolean"]
@@ -41,6 +41,17 @@ class Related(Wire):
     where: "FilterTree | None" = Field(None, description="Which of them count; left out: all of them.")
 
 
+class Happened(Wire):
+    """How often an event must have been counted for the record: "at least 3 times in the last 30 days"."""
+
+    event: str = Field(description="The event's name, as it is sent.", max_length=LONGEST_EVENT_NAME)
+    op: Quantity
+    count: int | None = Field(None, ge=0, le=MOST_COUNTED, description="How often; left out with `none`.")
+    in_last_days: int | None = Field(
+        None, ge=1, le=LONGEST_WINDOW, description="Days of UTC, today among them; left out: ever."
+    )
+
+
 class AllOf(Wire):
     """Every part must hold."""
 
@@ -59,7 +70,7 @@ class NotOf(Wire):
     not_: "FilterTree" = Field(alias="not")
 
 
-FilterTree = AllOf | AnyOf | NotOf | Related | Condition
+FilterTree = AllOf | AnyOf | NotOf | Related | Happened | Condition
 for _model in (AllOf, AnyOf, NotOf, Related):
     _model.model_rebuild()
 

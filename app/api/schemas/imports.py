@@ -9,7 +9,7 @@ from app.api.schemas.base import Instant, Page, WireId
 from app.domain.wire import Wire
 
 ImportId = Annotated[UUID, WireId("imp")]
-Kind = Literal["accounts", "users", "events"]
+Kind = Literal["accounts", "users", "events", "nps_responses"]
 Format = Literal["csv", "jsonl"]
 State = Literal["uploading", "checking", "checked", "running", "done", "cancelled", "failed"]
 Mapping = Annotated[

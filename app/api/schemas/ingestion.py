@@ -3,6 +3,7 @@
 from pydantic import Field
 
 from app.api.schemas.base import Instant
+from app.domain.matching import MOST_NAMES
 from app.domain.wire import Wire
 
 
@@ -29,4 +30,7 @@ class IngestionOut(Wire):
     keys: KeysByMode
     pending: int = Field(description="Acknowledged messages that are not applied yet; 0: everything sent can be read.")
     oldest_seconds: float = Field(description="How long the one that waits longest has waited; failing ones aside.")
+    event_names: int = Field(
+        description=f"How many event names are counted, at most {MOST_NAMES:,}; events of others are stored only."
+    )
     failing: list[FailingParcel] = Field(description="At most 50.")

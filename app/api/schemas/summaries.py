@@ -1,7 +1,7 @@
 """The wire contract of summaries of reports."""
 
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -18,7 +18,10 @@ class GroupingIn(Wire):
     """One thing to group by. Records without a value are a group of their own, with the key null."""
 
     field: Path
-    type: Reading | None = Field(None, description="How to read a trait; as text unless said otherwise.")
+    type: Reading | Literal["list"] | None = Field(
+        None,
+        description="How to read a trait; as text unless said otherwise. A record is in a group per item of a list.",
+    )
     by: Annotated[Period, Field(strict=False)] | None = Field(
         None, description="For instants: in UTC, weeks from Monday."
     )
@@ -114,6 +117,7 @@ class SummaryOut(Wire):
                     "groups": [{"keys": ["trial"], "values": {"count": 2, "sum(mrr)": 250.5}}],
                     "other": None,
                     "totals": {"count": 2, "sum(mrr)": 250.5},
+                    "overlapping": False,
                 }
             ]
         }
@@ -123,4 +127,7 @@ class SummaryOut(Wire):
     aggregates: list[str]
     groups: list[GroupOut]
     other: OtherOut | None = Field(description="What the groups beyond `limit` come to; null when all are shown.")
-    totals: dict[str, Any]
+    totals: dict[str, Any] = Field(description="The numbers over all records, each counted once.")
+    overlapping: bool = Field(
+        description="Whether a record may be in several groups (of segments, say), so that they come to more than that."
+    )

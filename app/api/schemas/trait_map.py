@@ -1,4 +1,4 @@
-"""The wire contract of the traits map."""
+"""The wire contract of the traits maps of accounts and of organizations."""
 
 from dataclasses import fields
 from typing import Annotated, Self
@@ -27,29 +27,22 @@ TraitKey = Annotated[str, AfterValidator(_key), Field(min_length=1, max_length=2
 TraitKeys = Annotated[list[TraitKey], Field(max_length=10)]
 
 
-class TraitMapIn(Wire):
-    """Which traits of accounts feed which field; what is left out stays as it is."""
+class OrganizationTraitMapIn(Wire):
+    """Which traits of organizations feed which field; what is left out stays as it is."""
 
     model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "owner": "ownerId",
-                    "mrr": ["mrr", "stripe.mrr"],
-                    "renewal": ["contract.renewsOn"],
-                    "roles": {"csm": "csmEmail"},
-                }
-            ]
-        }
+        json_schema_extra={"examples": [{"mrr": ["contractValue"], "roles": {"csm": "csmEmail"}}]}
     )
 
-    owner: TraitKey | None = Field(None, description="The trait that holds the owner's external id; null: none.")
-    name: TraitKeys = Field(["name"], description="The first of these that is text or a number is the account's name.")
-    mrr: TraitKeys = Field(["mrr"], description="The first of these with a number is the account's MRR.")
+    name: TraitKeys = Field(["name"], description="The first of these that is text or a number is its name.")
+    mrr: TraitKeys = Field(
+        ["mrr"],
+        description="The first of these with a number is its MRR; without one, that is the sum of its accounts'.",
+    )
     status: TraitKeys = Field(
         ["status"], description="The first of these that says subscribed, trial, churned or ignored is the status."
     )
-    renewal: TraitKeys = Field([], description="The first of these that is a date: when the account renews next.")
+    renewal: TraitKeys = Field([], description="The first of these that is a date: when it renews next.")
     trial_end: TraitKeys = Field([], description="The first of these that is a date: when its trial ends.")
     churn: TraitKeys = Field([], description="The first of these that is a date: when it churned.")
     joined: TraitKeys = Field(
@@ -67,10 +60,29 @@ class TraitMapIn(Wire):
         return Edit({name: tuple(value) if isinstance(value, list) else value for name, value in sent.items()})
 
 
-class TraitMapOut(Wire):
-    """The traits map in force."""
+class TraitMapIn(OrganizationTraitMapIn):
+    """Which traits of accounts feed which field; what is left out stays as it is."""
 
-    owner: str | None
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "owner": "ownerId",
+                    "mrr": ["mrr", "stripe.mrr"],
+                    "renewal": ["contract.renewsOn"],
+                    "roles": {"csm": "csmEmail"},
+                }
+            ]
+        }
+    )
+
+    owner: TraitKey | None = Field(None, description="The trait that holds the owner's external id; null: none.")
+    mrr: TraitKeys = Field(["mrr"], description="The first of these with a number is the account's MRR.")
+
+
+class OrganizationTraitMapOut(Wire):
+    """The traits map of organizations in force."""
+
     name: list[str]
     mrr: list[str]
     status: list[str]
@@ -80,7 +92,13 @@ class TraitMapOut(Wire):
     joined: list[str]
     roles: dict[str, str] = Field(description="Key role -> trait key.")
     updated_at: Instant | None = Field(description="Null while it is the default.")
-    reprocessing: ReprocessingOut | None = Field(description="The work that applies this change to every account.")
+    reprocessing: ReprocessingOut | None = Field(description="The work that applies this change to every record.")
+
+
+class TraitMapOut(OrganizationTraitMapOut):
+    """The traits map of accounts in force."""
+
+    owner: str | None
 
 
 class PreviewIn(TraitMapIn):

@@ -4,12 +4,29 @@ from typing import Any
 
 from pydantic import ConfigDict, Field
 
-from app.api.schemas.accounts import AccountId
+from app.api.schemas.accounts import AccountId, OrganizationId
 from app.api.schemas.base import Instant
 from app.domain.wire import Wire
 
 
-class WhyOut(Wire):
+class Reason(Wire):
+    """Why a fact is what it is."""
+
+    fact: str
+    value: Any = Field(description="What it is, as evaluated last.")
+    rule: str = Field(description="What made it so, in words.")
+    inputs: list[dict[str, Any]] = Field(description="What the rule looked at, in its order.")
+    since: Instant | None = Field(description="Since when, as far as anybody knows.")
+    source: str | None = Field(description="What decided: a trait, a key of yours, a rule, a person.")
+
+
+class OrganizationWhyOut(Reason):
+    """Why a fact of an organization is what it is."""
+
+    organization_id: OrganizationId
+
+
+class WhyOut(Reason):
     """Why a fact of an account is what it is."""
 
     model_config = ConfigDict(
@@ -32,9 +49,3 @@ class WhyOut(Wire):
     )
 
     account_id: AccountId
-    fact: str
-    value: Any = Field(description="What it is, as evaluated last.")
-    rule: str = Field(description="What made it so, in words.")
-    inputs: list[dict[str, Any]] = Field(description="What the rule looked at, in its order.")
-    since: Instant | None = Field(description="Since when, as far as anybody knows.")
-    source: str | None = Field(description="What decided: a trait, a key of yours, a rule, a person.")

@@ -75,8 +75,8 @@ class Copy:
     def ask(self, statements: Statements, enough: int) -> list[tuple[Any, ...]]:
         """The rows of these statements, one after another until there are enough. Blocking."""
         found: list[tuple[Any, ...]] = []
-        for statement, values in statements.asked:
-            found += self.store.ask(statement, values)
+        for question in statements.asked:
+            found += question.answer(self.store.ask, enough)
             if len(found) >= enough:
                 break
         return found[:enough]

@@ -6,7 +6,7 @@ from uuid import UUID
 from app.domain import ids
 from app.domain.errors import Rejected
 from app.domain.fields import Op, Type
-from app.domain.filters.tree import AllOf, AnyOf, Leaf, Not, Related, Tree
+from app.domain.filters.tree import AllOf, AnyOf, Happened, Leaf, Not, Related, Tree
 
 
 class NeedsMember(Rejected):
@@ -23,6 +23,8 @@ def bind(tree: Tree, me: UUID | None) -> Tree:
             return _leaf(tree, me)
         case Related():
             return replace(tree, where=bind(tree.where, me))
+        case Happened():
+            return tree
         case Not(part):
             return Not(bind(part, me))
         case AllOf(parts):

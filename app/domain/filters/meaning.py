@@ -9,12 +9,14 @@ from uuid import UUID
 
 from app.domain import ids
 from app.domain.fields import Fact, Op, Quantity, Type
+from app.domain.filters.counting import counted, leaving
 from app.domain.filters.tree import (
     FAR,
     NEGATIVES,
     AllOf,
     AnyOf,
     Condition,
+    Happened,
     Leaf,
     Move,
     Not,
@@ -27,8 +29,10 @@ from app.domain.filters.tree import (
 from app.domain.filters.values import fold, read_as
 
 # By path; a record's traits as one mapping under "traits". Of related records either the facts of each, in a list under
-# "related" and the relation's name; or what a condition found, under "found" and the condition. Of a value's past
-# either when it became what, in a list under "history" and its path; or what it was, under "found" and the condition.
+# "related" and the relation's name; or what a condition found, under "found" and the condition. Of events either how
+# many were counted on which days, in a list under "days" and the event's name; or how many a condition found. Of a
+# value's past either when it became what, in a list under "history" and its path; or what it was, under "found" and the
+# condition.
 Facts = Mapping[str, Any]
 _EXACT = Context(prec=200)
 
@@ -52,6 +56,8 @@ def holds(tree: Tree, facts: Facts, now: datetime) -> bool:
             return _leaf_holds(tree, facts, now)
         case Related():
             return tree.met(_matching(tree, facts, now))
+        case Happened():
+            return tree.met(counted(tree, facts, now))
         case Not(part):
             return not holds(part, facts, now)
         case AllOf(parts):
@@ -96,6 +102,9 @@ def _matching(related: Related, facts: Facts, now: datetime) -> int:
 
 
 def _outcome(one: Condition, facts: Facts, now: datetime) -> Outcome:
+    if isinstance(one, Happened):
+        found = counted(one, facts, now)
+        return Outcome("event", f"Event: {one.event}", one.op, one.value, found, one.met(found))
     if isinstance(one, Related):
         found = _matching(one, facts, now)
         return Outcome(one.relation.name, one.relation.label, one.op, one.value, found, one.met(found))
@@ -211,6 +220,9 @@ def _turns(one: Condition, facts: Facts, now: datetime) -> Iterator[datetime]:
     if isinstance(one, Related):
         found = (next_change(one.where, related, now) for related in _related(one, facts))
         yield from (at for at in found if at is not None)
+        return
+    if isinstance(one, Happened):
+        yield from leaving(one, facts, now)
         return
     if isinstance(one.operand, Move):
         history = facts.get("history", {}).get(one.fact.path, ())

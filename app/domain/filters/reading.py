@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from app.domain.errors import Rejected
 from app.domain.fields import (
+    LONGEST_EVENT_NAME,
     OPERATORS,
     RELATIONS,
     TRAIT_READINGS,
@@ -18,10 +19,11 @@ from app.domain.fields import (
     Type,
     UnknownFact,
     find,
+    storable,
 )
 from app.domain.filters import operands
 from app.domain.filters.operands import Unusable
-from app.domain.filters.tree import AllOf, AnyOf, Leaf, Not, Operand, Related, Tree
+from app.domain.filters.tree import AllOf, AnyOf, Happened, Leaf, Not, Operand, Related, Tree
 
 DEEPEST: Final = 8
 DEEPEST_RELATED: Final = 2
@@ -29,10 +31,12 @@ MOST_LEAVES: Final = 100
 MOST_COUNTED: Final = 1_000_000
 LEAF_KEYS: Final = {"field", "op", "value", "type"}
 RELATED_KEYS: Final = {"related", "op", "count", "where"}
+EVENT_KEYS: Final = {"event", "op", "count", "inLastDays"}
+LONGEST_WINDOW: Final = 400  # days
 TRAIT_HINT: Final = " Or state another `type`; for true and false use isTrue and isFalse."
 SHAPES: Final = (
-    "A condition has `field`, `op` and mostly `value`, or `related`, `op`, `count` and mostly `where`; a group is all,"
-    " any or not alone."
+    "A condition has `field`, `op` and mostly `value`; or `related`, `op`, `count` and mostly `where`; or `event`,"
+    " `op`, `count` and mostly `inLastDays`; a group is all, any or not alone."
 )
 
 
@@ -86,7 +90,7 @@ def _node(source: Any, place: _Place) -> Tree:
     group = GROUPS.get(next(iter(source), "")) if len(source) == 1 else None
     if group is not None:
         return group(source, place)
-    return _related(source, place) if "related" in source else _leaf(source, place)
+    return next((read for key, read in KINDS.items() if key in source), _leaf)(source, place)
 
 
 def _parts(source: Mapping[str, Any], place: _Place, *, kind: str) -> Tree:
@@ -115,14 +119,55 @@ def _related(source: Mapping[str, Any], place: _Place) -> Related:
     if not source.keys() <= RELATED_KEYS or "op" not in source:
         raise place.refuse(SHAPES)
     relation = _relation(source["related"], place)
-    if not isinstance(source["op"], str) or source["op"] not in [*Quantity]:
-        raise place.refuse(f"Related records are counted by one of: {', '.join(Quantity)}.", "/op")
-    op = Quantity(source["op"])
+    op = _quantity(source["op"], "Related records", place)
     where = source.get("where")
     inside = replace(place.below("where"), subject=relation.target, related=place.related - 1)
     tree = AllOf(()) if where is None else _node(where, inside)
     shown = {key: source[key] for key in ("count", "where") if source.get(key) is not None}
     return Related(relation, op, _count(source.get("count"), op, place), tree, shown or None)
+
+
+def _quantity(name: Any, what: str, place: _Place) -> Quantity:
+    if not isinstance(name, str) or name not in [*Quantity]:
+        raise place.refuse(f"{what} are counted by one of: {', '.join(Quantity)}.", "/op")
+    return Quantity(name)
+
+
+def _happened(source: Mapping[str, Any], place: _Place) -> Happened:
+    place.spend()
+    if not source.keys() <= EVENT_KEYS or "op" not in source:
+        raise place.refuse(SHAPES)
+    if place.subject is Subject.USERS:
+        raise place.refuse(
+            "Events are counted per account and organization, not per user: ask about those, with `related`.",
+            "/event",
+        )
+    op = _quantity(source["op"], "Events", place)
+    count = _count(source.get("count"), op, place)
+    shown = {key: source[key] for key in ("event", "count", "inLastDays") if source.get(key) is not None}
+    event, days = _event(source["event"], place), _window(source.get("inLastDays"), place)
+    return Happened(place.subject, event, op, count, days, shown)
+
+
+def _event(name: Any, place: _Place) -> str:
+    """A name as events may have it; it is compared as it is written."""
+    if not isinstance(name, str) or not name.strip() or not storable(name):
+        raise place.refuse("Name the event as text, as it is sent.", "/event")
+    if len(name.encode()) > LONGEST_EVENT_NAME:
+        raise place.refuse(f"Names of events have at most {LONGEST_EVENT_NAME} bytes.", "/event")
+    return name
+
+
+def _window(days: Any, place: _Place) -> int | None:
+    if days is None:
+        return None
+    if isinstance(days, bool) or not isinstance(days, int) or not 1 <= days <= LONGEST_WINDOW:
+        detail = f"Give a whole number of days from 1 to {LONGEST_WINDOW}; left out: all time."
+        raise place.refuse(detail, "/inLastDays")
+    return days
+
+
+KINDS: Final[Mapping[str, Callable[[Mapping[str, Any], _Place], Tree]]] = {"related": _related, "event": _happened}
 
 
 def _relation(name: Any, place: _Place) -> Relation:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
@@ -59,13 +59,45 @@ class Related:
 
     def met(self, found: int) -> bool:
         """Whether this many are as many as asked for."""
-        match self.op:
-            case Quantity.AT_LEAST:
-                return found >= self.count
-            case Quantity.AT_MOST:
-                return found <= self.count
-            case _:
-                return found == self.count
+        return _met(self.op, self.count, found)
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """A condition on how often an event was counted for a record, ever or in the last `days` days of UTC: today and
+    those before it. `value` is only shown."""
+
+    subject: Subject
+    event: str
+    op: Quantity
+    count: int
+    days: int | None
+    value: Any = field(default=None, compare=False)
+
+    def met(self, found: int) -> bool:
+        """Whether this many are as many as asked for."""
+        return _met(self.op, self.count, found)
+
+    def first(self, now: datetime) -> date:
+        """The first day of the window at `now`; windows move on at midnight."""
+        return now.astimezone(UTC).date() - timedelta(days=(self.days or 1) - 1)
+
+    @property
+    def falls(self) -> tuple[int, ...]:
+        """From which counts on down by one the answer changes. Windows only ever lose days as time goes by."""
+        wanted = {Quantity.AT_LEAST: (self.count,), Quantity.EXACTLY: (self.count + 1, self.count)}
+        found = wanted.get(self.op, (self.count + 1,))
+        return () if self.days is None else tuple(one for one in found if one > 0)
+
+
+def _met(op: Quantity, wanted: int, found: int) -> bool:
+    match op:
+        case Quantity.AT_LEAST:
+            return found >= wanted
+        case Quantity.AT_MOST:
+            return found <= wanted
+        case _:
+            return found == wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +115,8 @@ class Not:
     part: "Tree"
 
 
-Condition = Leaf | Related
-Tree = AllOf | AnyOf | Not | Leaf | Related
+Condition = Leaf | Related | Happened
+Tree = AllOf | AnyOf | Not | Leaf | Related | Happened
 
 # A negative operator is true exactly where its positive is false: on missing values too.
 NEGATIVES: Final = {
@@ -108,7 +140,7 @@ TURNS: Final[Mapping[Op, Callable[[int], tuple[int, ...]]]] = {
 def conditions(tree: Tree) -> Iterator[Condition]:
     """Every condition on the records the tree is about, in reading order; not those on records related to them."""
     match tree:
-        case Leaf() | Related():
+        case Leaf() | Related() | Happened():
             yield tree
         case Not(part):
             yield from conditions(part)
@@ -128,6 +160,11 @@ def relations(tree: Tree) -> Iterator[Related]:
         if isinstance(one, Related):
             yield one
             yield from relations(one.where)
+
+
+def happenings(tree: Tree) -> Iterator[Happened]:
+    """The conditions on events of the records themselves."""
+    return (one for one in conditions(tree) if isinstance(one, Happened))
 
 
 def parts(tree: Tree) -> Iterator[Tree]:

@@ -27,6 +27,7 @@ class Figures:
     nps_last_at: Mapped[At | None]
     metrics: Mapped[Json] = mapped_column(server_default=text("'{}'"))  # value by metric
     metric_changes: Mapped[Json] = mapped_column(server_default=text("'{}'"))
+    metric_pasts: Mapped[Json] = mapped_column(server_default=text("'{}'"))  # compared with, and until which day
     health: Mapped[Decimal | None] = mapped_column(Numeric)
     health_label: Mapped[str | None] = mapped_column(Text)
     health_scores: Mapped[Json] = mapped_column(server_default=text("'{}'"))  # 0 to 10, by score

@@ -17,7 +17,7 @@ class Import(Base):
     __tablename__ = "imports"
     __table_args__ = (
         owned_by_workspace(),
-        CheckConstraint("kind in ('accounts', 'users', 'events')", name="kind"),
+        CheckConstraint("kind in ('accounts', 'users', 'events', 'nps_responses')", name="kind"),
         CheckConstraint("format in ('csv', 'jsonl')", name="format"),
         CheckConstraint(
             "state in ('uploading', 'checking', 'checked', 'running', 'done', 'cancelled', 'failed')", name="state"

@@ -1,4 +1,7 @@
-"""Key roles: which there are, who of the staff holds them, every change of that, and what mapped traits say of it."""
+"""Key roles: which there are, who of the staff holds them, every change of that, and what mapped traits say of it.
+
+Of accounts and, in tables of their own that look the same, of organizations.
+"""
 
 from uuid import UUID
 
@@ -89,6 +92,81 @@ class RoleTrait(Base):
 
     workspace_id: Mapped[Key]
     account_id: Mapped[Key]
+    role: Mapped[str] = mapped_column(Text, primary_key=True)
+    value: Mapped[str | None] = mapped_column(Text)
+    chosen: Mapped[bool] = mapped_column(server_default=text("false"))
+    chosen_with: Mapped[str | None] = mapped_column(Text)
+    problem: Mapped[str | None] = mapped_column(Text)
+
+
+class OrganizationRole(Base):
+    """Who of the staff holds a role at an organization itself; see `KeyRole`."""
+
+    __tablename__ = "organization_roles"
+    __table_args__ = (
+        owned_by_workspace(),
+        inside_workspace(
+            "organization_id",
+            "organizations",
+            name="fk_organization_roles_workspace_id_organization_id_organization",
+        ),
+        inside_workspace("member_id", "members"),
+        Index(None, "workspace_id", "member_id"),
+    )
+
+    workspace_id: Mapped[Key]
+    organization_id: Mapped[Key]
+    role: Mapped[str] = mapped_column(Text, primary_key=True)
+    member_id: Mapped[Ref]
+    source: Mapped[Str]
+    assigned_at: Mapped[At]
+    assigned_by: Mapped[str | None] = mapped_column(Text)
+
+
+class OrganizationRoleChange(Base):
+    """A change of who holds a role at an organization; see `KeyRoleChange`."""
+
+    __tablename__ = "organization_role_changes"
+    __table_args__ = (
+        inside_workspace(
+            "organization_id",
+            "organizations",
+            name="fk_organization_role_changes_workspace_id_organization_id_organ",
+        ),
+        Index("ix_organization_role_changes_record", "workspace_id", "organization_id", "id"),
+    )
+
+    workspace_id: Mapped[Key]
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    organization_id: Mapped[Ref]
+    role: Mapped[Str]
+    from_member_id: Mapped[UUID | None] = mapped_column(Uuid)
+    to_member_id: Mapped[UUID | None] = mapped_column(Uuid)
+    source: Mapped[Str]
+    changed_by: Mapped[str | None] = mapped_column(Text)
+    changed_at: Mapped[At]
+
+
+class OrganizationRoleTrait(Base):
+    """What the mapped trait says of a role at an organization; see `RoleTrait`."""
+
+    __tablename__ = "organization_role_traits"
+    __table_args__ = (
+        inside_workspace(
+            "organization_id",
+            "organizations",
+            name="fk_organization_role_traits_workspace_id_organization_id_organi",
+        ),
+        Index(
+            "ix_organization_role_traits_awaited",
+            "workspace_id",
+            text("lower(value)"),
+            postgresql_where=text("problem is not null"),
+        ),
+    )
+
+    workspace_id: Mapped[Key]
+    organization_id: Mapped[Key]
     role: Mapped[str] = mapped_column(Text, primary_key=True)
     value: Mapped[str | None] = mapped_column(Text)
     chosen: Mapped[bool] = mapped_column(server_default=text("false"))

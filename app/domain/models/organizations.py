@@ -7,7 +7,6 @@ from uuid import UUID
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
-    Computed,
     Identity,
     Index,
     Numeric,
@@ -36,7 +35,7 @@ class Organization(Base):
     workspace_id: Mapped[Key]
     id: Mapped[Key]
     external_id: Mapped[Str]
-    name: Mapped[str | None] = mapped_column(Text, Computed("traits ->> 'name'", persisted=True))
+    name: Mapped[str | None] = mapped_column(Text)  # a trigger sets it, by the traits map
     traits: Mapped[Json] = mapped_column(server_default=text("'{}'"))
     trait_stamps: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
     first_seen_at: Mapped[At | None]
@@ -47,7 +46,7 @@ class Organization(Base):
 
 
 class OrganizationFacts(Figures, Base):
-    """Everything derived about an organization; `mrr`, `accounts` and `users` are sums over its accounts."""
+    """Everything derived about an organization; `accounts`, `users` and mostly `mrr` are sums over its accounts."""
 
     __tablename__ = "organization_facts"
     __table_args__ = (
@@ -74,6 +73,11 @@ class OrganizationFacts(Figures, Base):
     trial_ends_at: Mapped[At | None]
     churned_at: Mapped[At | None]
     renews_at: Mapped[At | None]
+    joined_at: Mapped[At | None]
+    csm_id: Mapped[Ref | None]
+    account_executive_id: Mapped[Ref | None]
+    key_roles: Mapped[Json] = mapped_column(server_default=text("'{}'"))  # holder's id by role
+    role_holders: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid), server_default=text("'{}'"))
     mrr: Mapped[Decimal | None] = mapped_column(Numeric)
     accounts: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     users: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))

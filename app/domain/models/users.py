@@ -100,3 +100,4 @@ class Membership(Base):
     linked: Mapped[bool]
     changed_at: Mapped[At]
     first_linked_at: Mapped[At | None]
+    last_active_on: Mapped[date | None] = mapped_column(Date)  # the last UTC day on which it did anything here

@@ -28,6 +28,10 @@ class Workspace(Base):
     """Which changes rules about other records hear of; see `db.watching`."""
     erasures: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     """How often anything was deleted or released: what processes remember of ids holds as long as this stays."""
+    matchers: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    """Moves with what is looked for in events; see `domain.matching`."""
+    is_counted: Mapped[bool] = mapped_column(server_default=text("false"))
+    """Whether no release that counts no events has stored any here."""
     event_retention_days: Mapped[int | None]
     """How long events are kept; null: as long as the installation keeps them."""
     seats: Mapped[int | None]
@@ -35,15 +39,15 @@ class Workspace(Base):
 
 
 class TraitMapping(Base):
-    """One row per mapped field of accounts: the first of `trait_keys` that has a value feeds the field.
+    """One row per mapped field: the first of `trait_keys` that has a value feeds the field.
 
-    The trait of a key role is the field `role:` and the role's name.
+    The trait of a key role is the field `role:` and the role's name. Fields of organizations begin with `organization:`.
     """
 
     __tablename__ = "trait_mappings"
     __table_args__ = (
         owned_by_workspace(),
-        CheckConstraint("field ~ '^([a-z_]+|role:[a-z0-9_]+)$'", name="field"),
+        CheckConstraint("field ~ '^(organization:)?([a-z_]+|role:[a-z0-9_]+)$'", name="field"),
     )
 
     workspace_id: Mapped[Key]

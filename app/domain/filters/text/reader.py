@@ -3,6 +3,7 @@
 filter    := all (OR all)*             all := one (AND one)*
 one       := NOT one | ( filter ) | all of ( [filter, …] ) | any of ( [filter, …] ) | condition
 condition := field [as type] operator | relation quantity [where ( filter )] | no relation [where ( filter )]
+           | event name quantity [in last n days] | no event name [in last n days]
 """
 
 from dataclasses import dataclass, field, replace
@@ -95,7 +96,7 @@ def _one(reader: _Reader) -> Json:
             return _at(reader, column, {kind: _listed(reader.deeper())})
     if cursor.accept("("):
         return _closed(reader.deeper())
-    return _related(reader) or _condition(reader)
+    return _related(reader) or _happened(reader) or _condition(reader)
 
 
 def _closed(reader: _Reader) -> Json:
@@ -133,6 +134,29 @@ def _where(reader: _Reader, target: Subject) -> Json:
         return {}
     reader.cursor.expect("(")
     return {"where": _closed(reader.deeper(target))}
+
+
+def _happened(reader: _Reader) -> Json | None:
+    """A condition on events, if one begins here."""
+    cursor, column = reader.cursor, reader.cursor.next.column
+    none = cursor.accept("no event")
+    if not none and not cursor.accept("event"):
+        return None
+    named = cursor.next.column
+    event = cursor.value()
+    second = cursor.next.column
+    op = Quantity.NONE if none else next((op for said, op in QUANTITIES if cursor.accept(said)), None)
+    if op is None:
+        raise cursor.expected(f"how often: {', '.join(said for said, _ in QUANTITIES)}")
+    found = {"event": event, "op": op.value}
+    if op is not Quantity.NONE:
+        found["count"] = cursor.whole()
+    days = cursor.next.column
+    if cursor.accept("in last"):
+        found["inLastDays"] = cursor.whole()
+        cursor.expect("day" if cursor.says("day") else "days")
+    reader.columns[id(found)] = {"": column, "event": named, "op": second, "count": second, "inLastDays": days}
+    return found
 
 
 def _condition(reader: _Reader) -> Json:

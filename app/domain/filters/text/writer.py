@@ -7,7 +7,7 @@ from app.domain.fields import Subject, Type
 from app.domain.filters.reading import implied, parse
 from app.domain.filters.text.tokens import MOMENT, WORD
 from app.domain.filters.text.words import DAYS, QUANTITIES, SETS, WRITTEN, Shape, shape
-from app.domain.filters.tree import AllOf, AnyOf, Leaf, Not, Related, Tree
+from app.domain.filters.tree import AllOf, AnyOf, Happened, Leaf, Not, Related, Tree
 from app.domain.operators import Quantity
 
 
@@ -23,6 +23,8 @@ def write(tree: Tree) -> str:
             return _condition(tree)
         case Related():
             return _related(tree)
+        case Happened():
+            return _happened(tree)
         case Not(part):
             return f"NOT {_part(part)}"
         case AllOf(parts):
@@ -46,12 +48,19 @@ def _part(tree: Tree) -> str:
 
 def _related(related: Related) -> str:
     name = related.relation.name
-    if related.op is Quantity.NONE:
-        said = f"no {name}"
-    else:
-        words = next(words for words, op in QUANTITIES if op is related.op)
-        said = f"{name} {words} {related.count}"
+    said = f"no {name}" if related.op is Quantity.NONE else f"{name} {_often(related)}"
     return said if related.where == AllOf(()) else f"{said} where ({write(related.where)})"
+
+
+def _often(counted: Related | Happened) -> str:
+    words = next(words for words, op in QUANTITIES if op is counted.op)
+    return f"{words} {counted.count}"
+
+
+def _happened(happened: Happened) -> str:
+    name = _text(happened.event)
+    said = f"no event {name}" if happened.op is Quantity.NONE else f"event {name} {_often(happened)}"
+    return said if happened.days is None else f"{said} in last {happened.days} days"
 
 
 def _condition(leaf: Leaf) -> str:
@@ -59,11 +68,12 @@ def _condition(leaf: Leaf) -> str:
 
 
 def _field(leaf: Leaf) -> str:
-    """The path, its trait key in quotes where it is odd, and how it is read where the rest does not say so."""
+    """The path, what is a customer's name in quotes where it is odd, and how it is read where nothing else says so."""
     fact = leaf.fact
     path = fact.path
-    if fact.key is not None and not WORD.match(path):
-        path = path.removesuffix(fact.key) + _text(fact.key)
+    named = fact.slot if fact.key is None else fact.key
+    if named is not None and not WORD.match(path):
+        path = path.removesuffix(named) + _text(named)
     listed = leaf.reading is Type.LIST and leaf.op in SETS
     if fact.key is None or listed or leaf.reading is implied(leaf.op, leaf.value):
         return path

@@ -95,7 +95,7 @@ theirs as materialized (
 ),
 talked as materialized (
     select t.id, max(t.last_received_at) as last_received_at, max(t.last_sent_at) as last_sent_at
-    from (select * from theirs union all ({_OWN_TALK})) t
+    from (select id, last_received_at, last_sent_at from theirs union all ({_OWN_TALK})) t
     group by t.id
 ),
 {_UPDATE.format(table="organization_facts", id="organization_id")}

@@ -139,9 +139,7 @@ async def hold_members(db: Session, workspace_id: UUID, members: Collection[UUID
     return set(await db.scalars(query.order_by(Member.id).with_for_update(read=True)))
 
 
-async def held_by(
-    db: Session, workspace_id: UUID, member_id: UUID, *, subject: Subject = ACCOUNTS
-) -> list[UUID]:
+async def held_by(db: Session, workspace_id: UUID, member_id: UUID, *, subject: Subject = ACCOUNTS) -> list[UUID]:
     """The records at which a member holds any role."""
     held = HELD[subject]
     query = select(getattr(held, ID[subject])).where(held.workspace_id == workspace_id, held.member_id == member_id)

@@ -280,7 +280,19 @@ async def note_active(db: Session, workspace_id: UUID, active: Mapping[tuple[str
         await db.execute(_ACTIVE, {"workspace": workspace_id, **asked})
 
 
-async def names(db: Session, workspace_id: UUID, *, limit: int) -> list[str]:
-    """Event names that are counted, by name."""
-    query = select(_MEASURES.c.name).where(_MEASURES.c.workspace_id == workspace_id, _MEASURES.c.filter.is_(None))
-    return list(await db.scalars(query.order_by(_MEASURES.c.name).limit(limit)))
+_NAMES: Final = text(
+    """
+select distinct m.name
+from (select id from accounts where workspace_id = :workspace order by id desc limit :recent) a
+join measure_totals t on t.workspace_id = :workspace and t.record_id = a.id
+join measures m on m.workspace_id = :workspace and m.id = t.measure_id and m.filter is null
+order by m.name
+limit :most
+"""
+)
+
+
+async def names(db: Session, workspace_id: UUID, *, recent: int, limit: int) -> list[str]:
+    """Names of events that happened at the latest accounts, by name."""
+    asked = {"workspace": workspace_id, "recent": recent, "most": limit}
+    return list(await db.scalars(_NAMES, asked))

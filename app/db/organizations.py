@@ -21,8 +21,8 @@ from app.domain.relations import Relations
 
 # Everything is written in the order of keys, so that two batches about the same things wait for each other. What was
 # only mentioned is not touched: accounts name their organization again and again. The organization an account leaves is
-# marked by a trigger: the account may leave it unevaluated, and then nothing else remembers that it was ever there. Only
-# who overwrites the row knows what it said, as it may be younger than everything else this statement sees.
+# marked by a trigger: the account may leave it unevaluated, and then nothing else remembers that it was ever there.
+# Only who overwrites the row knows what it said, as it may be younger than everything else this statement sees.
 _APPLY = (
     """
 with incoming as materialized (

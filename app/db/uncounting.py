@@ -43,7 +43,7 @@ from last l
 """
 )
 _PARTS: Final = """
-(select * from jsonb_to_recordset(cast(:gone as jsonb))
+(select record_id, measure_id, n, days from jsonb_to_recordset(cast(:gone as jsonb))
     as t (record_id uuid, measure_id bigint, n numeric, days date[]))
 """
 _LOCK: Final = text(

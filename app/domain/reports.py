@@ -135,8 +135,7 @@ def prepare(asked: Asked, subject: Subject, *, me: UUID | None, visible: Tree | 
 
 
 def mine(subject: Subject, me: UUID | None) -> Mapping[str, Any]:
-    """The filter that keeps what a member looks after in any key role; users, and organizations also, through accounts.
-    """
+    """The filter that keeps what a member looks after in any key role: also through accounts, and users only so."""
     if me is None:
         raise NeedsMember("`mine` means the accounts of the member who asks. Sign in, or filter by a key role.")
     held = {"field": "roleHolders", "op": Op.IS_ME}

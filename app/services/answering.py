@@ -9,9 +9,13 @@ from uuid import UUID
 from app.db import surveys as rows
 from app.db import workspaces
 from app.db.base import Session
+from app.domain.asking import Verdict
 from app.domain.nps import Group, group
 from app.domain.survey_links import GONE
-from app.domain.surveys import TEXTS, InvalidSurveyLink, Verdict
+from app.domain.surveys import (
+    TEXTS,
+    InvalidSurveyLink,
+)
 from app.services import nps, surveys
 from app.services.nps import New
 from app.services.users import UnknownUser

@@ -53,7 +53,7 @@ async def _metrics(db: Session, workspace_id: UUID, subject: Subject) -> list[Kn
 
 
 async def _events(db: Session, workspace_id: UUID, subject: Subject) -> list[Known]:
-    names = await measures.names(db, workspace_id, limit=MOST_EVENTS)
+    names = await measures.names(db, workspace_id, recent=facts.RECENT, limit=MOST_EVENTS)
     return [Known(event(prefix, name, subject)) for name in names for prefix in EVENTS]
 
 

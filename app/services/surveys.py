@@ -9,23 +9,19 @@ from uuid import UUID
 from app.db import segment_reads, surveys
 from app.db.base import Session
 from app.domain import ids
+from app.domain.asking import Display, Person, Reason, Verdict, may_ask
 from app.domain.fields import Subject
 from app.domain.slugs import slug_of
 from app.domain.surveys import (
     DEFAULT_SLUG,
     MOST_SURVEYS,
-    Display,
     Kind,
-    Person,
     Question,
-    Reason,
     SurveyArchived,
     SurveyExists,
     TooManySurveys,
     UnknownSurvey,
-    Verdict,
     check_questions,
-    may_ask,
     question,
 )
 from app.services import audit, users

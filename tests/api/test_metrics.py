@@ -182,6 +182,7 @@ async def test_what_has_no_windows_is_compared_with_its_history(acme, define, sh
     clock.at = NOW + 10 * DAY
     await tell({"type": "account", "accountId": "acme", "traits": {"mrr": 500}})
     assert (await shown())["revenue"] == (500, None)
+    await tell({"type": "account", "accountId": "acme", "traits": {"other": 1}})  # looked at twice on one day
 
     clock.at = NOW.replace(hour=0) + 30 * DAY
     await drain()

@@ -58,6 +58,7 @@ UNSCOPED = {
     "app/db/maintenance.py:ensure_event_partitions": "tables, not rows",
     "app/db/maintenance.py:take_turn": "a lock, not rows",
     "app/db/marks.py:workspaces_with_work": "the pump asks whose accounts are due",
+    "app/db/recounts.py:uncounted": "housekeeping asks which workspaces hold events of an old release",
     "app/db/rejections.py:workspaces": "housekeeping asks whose lists to look at",
     "app/db/retention.py:drop_month": "the installation's limit, for every workspace",
     "app/db/retention.py:forget_receipts": "housekeeping of the receipts of all workspaces",

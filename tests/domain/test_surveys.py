@@ -8,19 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain import survey_links
+from app.domain.asking import Display, Person, Reason, may_ask, months_after
 from app.domain.survey_links import Pass
 from app.domain.surveys import (
-    Display,
     InvalidAnswer,
     InvalidQuestion,
     InvalidSurveyLink,
-    Person,
     Question,
-    Reason,
     check_answers,
     check_questions,
-    may_ask,
-    months_after,
 )
 
 NOW = datetime(2026, 5, 31, 12, tzinfo=UTC)

@@ -119,6 +119,23 @@ def mark_everything(space):
         )
 
 
+def choices(space):
+    """What was decided by hand about statuses. A choice ends when the rules come to say otherwise, as they do while
+    nothing is evaluated yet: whoever begins from scratch puts it back."""
+    return space.query("select cast(to_jsonb(c) as text) from status_choices c")
+
+
+def put_back(space, kept):
+    """The choices as they were."""
+    space.query("delete from status_choices")
+    for (row,) in kept:
+        space.query(
+            "insert into status_choices select * from jsonb_populate_record(cast(null as status_choices), "
+            "cast(:row as jsonb))",
+            row=row,
+        )
+
+
 def forget(space):
     """As if nothing had ever been evaluated: no facts, no alerts, no membership a rule gave."""
     mrr = space.query("select account_id, last_mrr from account_facts where last_mrr is not null")

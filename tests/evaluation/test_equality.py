@@ -16,7 +16,16 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
 from tests.evaluation import definitions
-from tests.evaluation.state import REMEMBERED, counted_wrongly, derived, differences, forget, mark_everything
+from tests.evaluation.state import (
+    REMEMBERED,
+    choices,
+    counted_wrongly,
+    derived,
+    differences,
+    forget,
+    mark_everything,
+    put_back,
+)
 from tests.evaluation.world import START, World
 
 WANTED = int(os.environ.get("STEWARD_EVALUATION_STEPS", "0"))
@@ -261,7 +270,11 @@ class Evaluation(RuleBasedStateMachine):
     def _compare_from_scratch(self):
         self._compare_again()
         before = derived(self.space, besides=REMEMBERED)
+        kept = choices(self.space)
         forget(self.space)
+        mark_everything(self.space)
+        self.space.drain()
+        put_back(self.space, kept)
         mark_everything(self.space)
         self.space.drain()
         after = derived(self.space, besides=REMEMBERED)

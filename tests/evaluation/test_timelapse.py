@@ -10,7 +10,7 @@ from tests.evaluation.world import START, World
 
 DAY, TICK = timedelta(days=1), timedelta(microseconds=1)
 END = START + 90 * DAY
-NAMES = [f"acme-{n}" for n in range(6)]
+NAMES = [f"acme-{n}" for n in range(4)]
 GROUP = "group"
 
 
@@ -262,10 +262,10 @@ def test_every_transition_of_ninety_quiet_days_is_at_its_instant(told):
     space.settle()
 
     assert differing(found(space), known.expected(END)) == {}
-    assert len(turns) > 60
+    assert len(turns) > 45
     moved = {at for (at,) in space.query(HISTORIES) if at > START}
     assert moved <= set(turns), "histories say the instants of the transitions"
-    assert len(moved) > 40
+    assert len(moved) > 30
 
 
 def test_whoever_asks_only_when_next_check_at_says_so_misses_nothing(told):
@@ -292,4 +292,4 @@ def test_without_the_clock_nothing_moves(told):
     space.settle()
 
     assert differing(found(space), known.expected(START)) == {}
-    assert len(differing(found(space), known.expected(END))) > 40
+    assert len(differing(found(space), known.expected(END))) > 20

@@ -145,7 +145,7 @@ async def list_account_elements(account: Ref, caller: Reader, tx: Tx) -> RecordE
 
 @router.get(
     "/accounts/{account}/elements/{element}/instances",
-    operation_id="listAccountElementInstances",
+    operation_id="listAccountInstances",
     responses=problems(UnknownAccount, UnknownElement, InvalidCursor),
 )
 async def list_account_element_instances(
@@ -167,7 +167,7 @@ async def list_organization_elements(organization: Ref, caller: Reader, tx: Tx) 
 
 @router.get(
     "/organizations/{organization}/elements/{element}/instances",
-    operation_id="listOrganizationElementInstances",
+    operation_id="listOrganizationInstances",
     responses=problems(UnknownOrganization, UnknownElement, InvalidCursor),
 )
 async def list_organization_element_instances(

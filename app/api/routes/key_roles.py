@@ -140,7 +140,7 @@ async def release_key_role(account: Ref, role: RoleRef, caller: Assigner, tx: Tx
     responses=problems(UnknownOrganization),
 )
 async def list_organization_key_roles(organization: Ref, caller: Reader, tx: Tx) -> KeyRolesOut:
-    """Who holds which role at the organization itself; and where a mapped trait names nobody who could, what it says."""
+    """Who holds which role at the organization itself; and what a mapped trait says that names nobody who could."""
     return _shown(await key_roles.show(tx, caller.workspace_id, Place(Subject.ORGANIZATIONS, organization)))
 
 

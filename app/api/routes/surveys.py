@@ -29,6 +29,7 @@ from app.api.schemas.surveys import (
 from app.api.surveying import Links, memory_of
 from app.db.responses import Asked
 from app.domain import ids
+from app.domain.asking import Verdict
 from app.domain.cursors import InvalidCursor
 from app.domain.erasures import Suppressed
 from app.domain.surveys import (
@@ -41,7 +42,6 @@ from app.domain.surveys import (
     TooManySurveys,
     UnknownResponse,
     UnknownSurvey,
-    Verdict,
 )
 from app.services import nps, surveys, users
 from app.services.nps import New

@@ -4,7 +4,7 @@ from pydantic import ConfigDict, Field
 
 from app.api.schemas.base import Instant
 from app.api.schemas.surveys import Answers, Feedback, Kind, QuestionIn, Score, TextsIn
-from app.domain.surveys import Reason
+from app.domain.asking import Reason
 from app.domain.wire import Wire
 
 

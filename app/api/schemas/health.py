@@ -81,8 +81,7 @@ class HealthRulesIn(Wire):
     def written(self, names: frozenset[str]) -> dict[str, Any]:
         """These parts of the rules as they are stored: without what was left out."""
         said = self.model_dump(mode="json", by_alias=True, exclude_none=True)
-        found = {name: said[name] for name in ("weight", "conditions", "variants") if name in names}
-        return found | {name: [] for name in ("conditions", "variants") if name in names and name not in found}
+        return {str(name): said[name] for name in sorted(names)}
 
 
 class HealthScoreIn(HealthRulesIn):

@@ -8,14 +8,13 @@ from pydantic import ConfigDict, Field, JsonValue
 
 from app.api.schemas.accounts import UserId
 from app.api.schemas.base import Instant, Name, Page, WireId
+from app.domain.asking import Display, Reason
 from app.domain.surveys import (
     LONGEST_FEEDBACK,
     MOST_QUESTIONS,
     TEXTS,
-    Display,
     Question,
     QuestionType,
-    Reason,
 )
 from app.domain.wire import Wire
 from app.intake.items import ExternalId

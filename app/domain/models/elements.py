@@ -41,8 +41,8 @@ class Element(Base):
 class ElementInstance(Base):
     """What events have told of one instance: the latest of what enables and of what disables it decides.
 
-    Every column is a least or a greatest, so that the order of events cannot matter. `element_id` is the `counted_as` of
-    its element.
+    Every column is a least or a greatest, so that the order of events cannot matter. `element_id` is the `counted_as`
+    of its element.
     """
 
     __tablename__ = "element_instances"

@@ -41,7 +41,8 @@ class Workspace(Base):
 class TraitMapping(Base):
     """One row per mapped field: the first of `trait_keys` that has a value feeds the field.
 
-    The trait of a key role is the field `role:` and the role's name. Fields of organizations begin with `organization:`.
+    The trait of a key role is the field `role:` and the role's name. Fields of organizations begin with
+    `organization:`.
     """
 
     __tablename__ = "trait_mappings"

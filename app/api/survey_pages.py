@@ -70,8 +70,9 @@ def thanks(survey: Row, follow_up: str | None, score: int | None) -> Response:
     """It is taken; after a score, with a place for words about it, which are sent with the same score."""
     parts = [f'<h1>{escape(survey["name"])}</h1><p role="status">{escape(survey["texts"]["thanks"])}</p>']
     if follow_up is not None:
+        again = "" if score is None else f'<input type="hidden" name="score" value="{score}">'
         parts.append(
-            f'<form method="post"><input type="hidden" name="score" value="{score}">'
+            f'<form method="post">{again}'
             f'<fieldset><label class="above" for="feedback">{escape(follow_up)}</label>'
             '<textarea id="feedback" name="feedback" rows="5" maxlength="5000"></textarea></fieldset>'
             '<button type="submit">Send</button></form>'

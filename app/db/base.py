@@ -250,4 +250,5 @@ async def raw(session: Session) -> asyncpg.Connection:
 
 def rows(result: Any) -> Sequence[Mapping[str, Any]]:
     """A textual query's rows as plain mappings."""
-    return [dict(row) for row in result.mappings()]
+    names = tuple(result.keys())  # asked once: each row would put them together anew
+    return [dict(zip(names, row, strict=True)) for row in result]

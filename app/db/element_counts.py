@@ -26,7 +26,7 @@ class Counted:
 
 # An element that tells no instances apart is as many as its creations exceed its disablings. No order of events changes
 # the sums. Each record is read once, whatever the number of elements, and by its key (`offset 0`), whatever is known of
-# the size of tables.
+# the size of tables. What is left of an element as it was defined before takes no room from what counts now.
 _OWN: Final = """
     select r.id, k.slug,
         greatest(0, sum(case k.role when 'create' then t.count when 'disable' then -t.count else 0 end)) as count,
@@ -47,7 +47,7 @@ _OWN: Final = """
     from unnest(cast(:records as uuid[])) as r (id)
     cross join lateral (
         select x.element_id, x.enabled_at, x.disabled_at, x.first_at, x.last_at from element_instances x
-        where x.workspace_id = :workspace and x.record_id = r.id
+        where x.workspace_id = :workspace and x.record_id = r.id and x.element_id = any(cast(:elements as uuid[]))
         order by x.element_id, x.instance
         limit :most
     ) i
@@ -102,6 +102,17 @@ _TOTALS: Final = text(
     "select measure_id, count, first_at, last_at from measure_totals "
     "where workspace_id = :workspace and record_id = :record and measure_id = any(cast(:measures as bigint[]))"
 )
+_PARTS: Final = text(
+    """
+select p.account_id, (f.elements ->> :slug)::bigint as count, (f.element_firsts ->> :slug)::timestamptz as first_at,
+    (f.element_lasts ->> :slug)::timestamptz as last_at
+from account_parents p
+join account_facts f on f.workspace_id = :workspace and f.account_id = p.account_id
+where p.workspace_id = :workspace and p.organization_id = :record and f.elements ? :slug
+order by count desc, p.account_id
+limit :limit
+"""
+)
 
 
 def _known(counted: Sequence[Counted]) -> dict[str, Any]:
@@ -138,3 +149,11 @@ async def totals(
     """What a record has of some measures."""
     asked = {"workspace": workspace_id, "record": record_id, "measures": sorted(measures)}
     return {row["measure_id"]: row for row in rows(await db.execute(_TOTALS, asked))}
+
+
+async def below(
+    db: Session, workspace_id: UUID, organization_id: UUID, slug: str, *, limit: int
+) -> Sequence[Mapping[str, Any]]:
+    """What the accounts of an organization have of an element, as evaluated last; those that have most come first."""
+    asked = {"workspace": workspace_id, "record": organization_id, "slug": slug, "limit": limit}
+    return rows(await db.execute(_PARTS, asked))

@@ -49,21 +49,15 @@ _NAME = """case when cast(:name_keys as text[]) = '{name}' then a.traits ->> 'na
         ) end"""
 
 # Names are the accounts' own; they follow the map when it has changed since a name was set. What a name is, is said as
-# `steward_account_name` says it, which would look the map up for each account.
+# `steward_account_name` says it, which would look the map up for each account. Activity is looked up by key: a plan
+# that joined it would read that of every account there is.
 _REFRESH = text(
     """
 with named as (
     update accounts a set name = {name}
     where a.workspace_id = :workspace and a.id = any(cast(:accounts as uuid[])) and a.name is distinct from {name}
-)
-update account_facts f set
-    renews_at = d.renews_at, trial_ends_at = d.trial_ends_at, joined_at = d.joined_at,
-    revenue = d.mrr, last_mrr = coalesce(d.mrr, f.last_mrr, f.mrr),
-    mrr = coalesce(d.mrr, case when f.status = 'churned' then f.mrr end), users = d.users,
-    first_seen_at = d.first_seen_at, last_seen_at = d.last_seen_at,
-    events = d.events, organization_external_id = d.organization,
-    organization_id = d.organization_id
-from (
+),
+d as materialized (
     select a.id, w.renews_at, w.trial_ends_at, coalesce(w.joined_at, v.first_seen_at) as joined_at,
         r.mrr, m.users, v.first_seen_at, v.last_seen_at, coalesce(v.events, 0) as events,
         o.external_id as organization, o.id as organization_id
@@ -82,11 +76,23 @@ from (
         select count(*) as users from memberships l
         where l.workspace_id = :workspace and l.account_id = a.id and l.linked
     ) m
-    left join account_activity v on v.workspace_id = :workspace and v.account_id = a.id
+    left join lateral (
+        select y.first_seen_at, y.last_seen_at, y.events from account_activity y
+        where y.workspace_id = :workspace and y.account_id = a.id
+        limit 1
+    ) v on true
     left join account_parents p on p.workspace_id = :workspace and p.account_id = a.id
     left join organizations o on o.workspace_id = :workspace and o.id = p.organization_id
     where a.workspace_id = :workspace and a.id = any(cast(:accounts as uuid[]))
-) d
+)
+update account_facts f set
+    renews_at = d.renews_at, trial_ends_at = d.trial_ends_at, joined_at = d.joined_at,
+    revenue = d.mrr, last_mrr = coalesce(d.mrr, f.last_mrr, f.mrr),
+    mrr = coalesce(d.mrr, case when f.status = 'churned' then f.mrr end), users = d.users,
+    first_seen_at = d.first_seen_at, last_seen_at = d.last_seen_at,
+    events = d.events, organization_external_id = d.organization,
+    organization_id = d.organization_id
+from d
 where f.workspace_id = :workspace and f.account_id = d.id
     and (f.renews_at, f.trial_ends_at, f.joined_at,
         f.revenue, f.users, f.first_seen_at, f.last_seen_at, f.events,

@@ -71,13 +71,15 @@ def value(fact: Fact, reading: Type | None = None) -> ColumnElement[Any]:
 @dataclass(frozen=True, slots=True)
 class _Scene:
     """What conditions are about: the moment, where values come from, and (inside a condition on related records) the
-    names under which those records are known. `past`: the moment is gone, and events counted since do not count."""
+    names under which those records are known. `past`: the moment is gone, and events counted since do not count.
+    `tally`: what was counted of the records themselves is beside them already."""
 
     now: Clock
     of: Of
     ground: Ground | None = None
     whole: bool = False
     past: bool = False
+    tally: happenings.Tally | None = None
 
     @property
     def plain(self) -> bool:
@@ -88,19 +90,29 @@ class _Scene:
         return _Scene(self.now, ground.value, ground, past=self.past)
 
 
-def holds(tree: Tree, now: Clock, of: Of = value, *, whole: bool = False, past: bool = False) -> Condition:
+def holds(
+    tree: Tree,
+    now: Clock,
+    of: Of = value,
+    *,
+    whole: bool = False,
+    past: bool = False,
+    tally: happenings.Tally | None = None,
+) -> Condition:
     """Whether the filter holds for a row at `now`; never null.
 
     `of` says where values come from: tables unless told otherwise. Conditions on related records always ask the tables:
     record by record, or (`whole`) all at once, which is cheaper where a whole workspace is looked through. Events are
-    counted as far as they are known, or (`past`) up to the end of that day.
+    counted as far as they are known, or (`past`) up to the end of that day; `tally` has counted them.
     """
-    return _holds(tree, _Scene(now, of, whole=whole, past=past))
+    return _holds(tree, _Scene(now, of, whole=whole, past=past, tally=tally))
 
 
-def next_change(tree: Tree, now: Clock, of: Of = value) -> ColumnElement[datetime] | None:
+def next_change(
+    tree: Tree, now: Clock, of: Of = value, *, tally: happenings.Tally | None = None
+) -> ColumnElement[datetime] | None:
     """The earliest instant after `now` at which the clock alone may change a row's answer; None: it never does."""
-    return _next_change(tree, _Scene(now, of))
+    return _next_change(tree, _Scene(now, of, tally=tally))
 
 
 def counted(one: Related | Happened, now: Clock) -> ColumnElement[int]:
@@ -132,7 +144,7 @@ def _next_change(tree: Tree, scene: _Scene) -> ColumnElement[datetime] | None:
 
 def _instants(one: Leaf | Related | Happened, scene: _Scene) -> Iterator[ColumnElement[datetime]]:
     if isinstance(one, Happened):
-        yield from happenings.leaving(one, _own(one, scene), _instant(scene.now), _instant(FAR))
+        yield from _leaving(one, scene)
         return
     if isinstance(one, Leaf):
         if isinstance(one.operand, Move):
@@ -169,7 +181,16 @@ def _own(happened: Happened, scene: _Scene) -> Ground:
     return scene.ground or GROUNDS[happened.subject]
 
 
+def _leaving(happened: Happened, scene: _Scene) -> Iterator[ColumnElement[datetime]]:
+    now, far = _instant(scene.now), _instant(FAR)
+    if scene.tally is not None:
+        return scene.tally.leaving(happened, now, far)
+    return happenings.leaving(happened, _own(happened, scene), now, far)
+
+
 def _often(happened: Happened, scene: _Scene) -> ColumnElement[int]:
+    if scene.tally is not None:
+        return scene.tally.counted(happened)
     return happenings.counted(happened, _own(happened, scene), _instant(scene.now), past=scene.past)
 
 

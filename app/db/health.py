@@ -48,12 +48,18 @@ where f.workspace_id = :workspace and f.{key} = t.id
     )
     for subject, (table, key) in FACTS.items()
 }
+# Who waited for a lock past midnight comes with the time of before: theirs is the latest word nevertheless.
 _KEEP: Final = text(
     """
 insert into health_days (
     workspace_id, record_id, day, subject, at, health, health_label, scores, inputs, digest
 )
-select :workspace, t.id, :day, :subject, :at, t.health, t.label, t.scores::jsonb, t.inputs::jsonb, t.digest
+select :workspace, t.id,
+    greatest(cast(:day as date), (
+        select h.day from health_days h
+        where h.workspace_id = :workspace and h.record_id = t.id order by h.day desc limit 1
+    )),
+    :subject, :at, t.health, t.label, t.scores::jsonb, t.inputs::jsonb, t.digest
 from unnest(
     cast(:records as uuid[]), cast(:healths as numeric[]), cast(:labels as text[]),
     cast(:scores as text[]), cast(:inputs as text[]), cast(:digests as text[])

@@ -107,7 +107,7 @@ from users r
 left join user_facts f on f.workspace_id = :workspace and f.user_id = r.id
 """
 _STANDINGS: Final = {
-    subject: text(
+    subject: (
         "select r.id, r.external_id, r.name, r.created_at, f.evaluated_at is not null as evaluated, "
         "c.status as chosen, c.outcome, c.paid, "
         f"c.revenue as chosen_revenue, c.chosen_at, c.chosen_by, {found} "
@@ -119,6 +119,25 @@ _STANDINGS: Final = {
         (Subject.ORGANIZATIONS, _ORGANIZATIONS),
         (Subject.USERS, _USERS),
     )
+}
+_EVERY: Final = {subject: text(query) for subject, query in _STANDINGS.items()}
+
+# Records of which nothing is said, and that are stored as `domain/lifecycle` decides then: nobody has to look at them.
+_DEFAULT: Final = (
+    "s.chosen is null and s.said is null and s.status = '{status}' and s.source = {source} and s.since is not null "
+    "and s.ended_at is null and not s.unconverted and s.handed_down is null "
+    "and (s.organization is null or s.organization not in ('churned', 'ignored'))"
+)
+_PAYING: Final = "case when s.revenue is null then 'default' else 'rule' end"
+_SUBSCRIBED: Final = _DEFAULT.format(status="subscribed", source=_PAYING)
+_PLAIN_ONES: Final = {
+    Subject.ACCOUNTS: f"{_SUBSCRIBED} and s.mrr is not distinct from s.revenue",
+    Subject.ORGANIZATIONS: _SUBSCRIBED,
+    Subject.USERS: _DEFAULT.format(status="active", source="'default'"),
+}
+_OTHERS: Final = {
+    subject: text(f"select * from ({query}) s where ({_PLAIN_ONES[subject]}) is not true order by s.id")  # noqa: S608 - constants
+    for subject, query in _STANDINGS.items()
 }
 
 _GIVEN: Final = """
@@ -193,9 +212,18 @@ async def write_rules(
 
 
 async def standings(
-    db: Session, workspace_id: UUID, subject: Subject, record_ids: Sequence[UUID], trait_map: TraitMap
+    db: Session,
+    workspace_id: UUID,
+    subject: Subject,
+    record_ids: Sequence[UUID],
+    trait_map: TraitMap,
+    *,
+    but_plain: bool = False,
 ) -> list[Standing]:
-    """What the rule needs to know of each record, by id."""
+    """What the rule needs to know of each record, by id.
+
+    `but_plain`: without those that have the default status, as they would without any conditions.
+    """
     asked: dict[str, Any] = {"workspace": workspace_id, "records": list(record_ids)}
     if subject is not Subject.USERS:
         asked |= {
@@ -204,7 +232,8 @@ async def standings(
             "mrr_keys": list(trait_map.mrr),
             "churn_keys": list(trait_map.churn),
         }
-    return [_standing(row) for row in rows(await db.execute(_STANDINGS[subject], asked))]
+    query = _OTHERS if but_plain else _EVERY
+    return [_standing(row) for row in rows(await db.execute(query[subject], asked))]
 
 
 def _standing(row: Mapping[str, Any]) -> Standing:

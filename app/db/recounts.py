@@ -1,6 +1,6 @@
 """Stored events read back, a part of them at a time, to be counted; and how far that has come."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import Any, Final, cast
@@ -14,6 +14,8 @@ from app.domain.models import Recount, Workspace
 _TABLE: Final = cast("Table", Recount.__table__)
 FIRST: Final = (UUID(int=0), datetime(1, 1, 2, tzinfo=UTC))
 LAST: Final = (UUID(int=2**128 - 1), datetime(9999, 12, 30, tzinfo=UTC))
+STREAMED: Final = 500
+"""Events held in memory at a time: a day is read as a whole, however many it has."""
 Place = tuple[UUID, datetime]
 
 # Whole days of an account are read at once, so that what is counted of a day is never too little. Records and users
@@ -77,12 +79,12 @@ async def insert_new(
     await db.execute(insert(_TABLE).values(workspace_id=workspace_id, id=recount_id, **values))
 
 
-async def lock_open(db: Session, workspace_id: UUID, recount_id: UUID) -> Mapping[str, Any] | None:
-    """The row, locked, unless it is over."""
+async def find_open(db: Session, workspace_id: UUID, recount_id: UUID) -> Mapping[str, Any] | None:
+    """The row, unless it is over. Only who holds the lock that flushes share writes it."""
     query = select(*_TABLE.c).where(
         _TABLE.c.workspace_id == workspace_id, _TABLE.c.id == recount_id, _TABLE.c.finished_at.is_(None)
     )
-    return next(iter(rows(await db.execute(query.with_for_update()))), None)
+    return next(iter(rows(await db.execute(query))), None)
 
 
 async def save(db: Session, workspace_id: UUID, recount_id: UUID, values: Mapping[str, Any]) -> None:
@@ -120,13 +122,15 @@ async def events(
     past: bool,
     names: Collection[str] | None,
     looked_at: Collection[str],
-) -> Sequence[Mapping[str, Any]]:
+) -> AsyncIterator[Mapping[str, Any]]:
     """The events of a part, with properties where they are looked at; of these names only, where any are given."""
     account, at = part.first
     last, until = part.end or LAST
     asked = {"workspace": workspace_id, "account": account, "at": at, "last": last, "until": until}
     asked |= {"names": None if names is None else sorted(names), "looked_at": sorted(looked_at)}
-    return rows(await db.execute(_EVENTS[past], asked))
+    found = await db.stream(_EVENTS[past].execution_options(yield_per=STREAMED), asked)
+    async for row in found.mappings():
+        yield dict(row)
 
 
 async def version(db: Session, workspace_id: UUID) -> int:
@@ -140,7 +144,10 @@ async def uncounted(db: Session) -> list[UUID]:
 
 
 async def wholes(db: Session, workspace_id: UUID) -> Mapping[str, Any]:
-    """Whether every event is counted; and when a whole recount was first and last asked for."""
+    """Whether every event is counted; and when a whole recount was first and last asked for.
+
+    The row is locked, but not for those who write what belongs to the workspace: they may wait for our other locks.
+    """
     whole = (_TABLE.c.workspace_id == workspace_id, _TABLE.c.is_whole)
     query = select(
         Workspace.is_counted,
@@ -148,7 +155,7 @@ async def wholes(db: Session, workspace_id: UUID) -> Mapping[str, Any]:
         select(func.min(_TABLE.c.requested_at)).where(*whole).scalar_subquery().label("first_at"),
         select(func.max(_TABLE.c.requested_at)).where(*whole).scalar_subquery().label("last_at"),
     ).where(Workspace.id == workspace_id)
-    return next(iter(rows(await db.execute(query.with_for_update(of=Workspace)))))
+    return next(iter(rows(await db.execute(query.with_for_update(of=Workspace, key_share=True)))))
 
 
 async def note_counted(db: Session, workspace_id: UUID) -> None:

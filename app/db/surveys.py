@@ -18,7 +18,9 @@ SHOWN_DAYS: Final = 1_000  # of the latest that are looked at; a round has far f
 _PERSON: Final = text(
     """
 select u.id,
-    coalesce(steward_instant(u.traits -> 'createdAt'), v.first_seen_at, u.created_at) as joined_at,
+    least(  -- later ones are none of Python's
+        coalesce(steward_instant(u.traits -> 'createdAt'), v.first_seen_at, u.created_at), '9999-12-31Z'
+    ) as joined_at,
     coalesce(v.sessions, 0) as sessions,
     (select max(r.responded_at) from survey_responses r
         where r.workspace_id = :workspace and r.survey_id = :survey and r.user_id = u.id) as answered_at,

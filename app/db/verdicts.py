@@ -12,8 +12,10 @@ from sqlalchemy.dialects.postgresql import array
 
 from app.db import facts, filters
 from app.db.base import Session
+from app.db.happenings import Tally
 from app.domain.fields import Subject
 from app.domain.filters import Tree, leaves, size
+from app.domain.filters.tree import happenings
 
 MOST_LEAVES: Final = 1000  # per statement, so that its parameters stay below the protocol's limit
 
@@ -34,11 +36,14 @@ async def ask(
     found: dict[UUID, Verdict] = {record_id: Verdict(record_id, (), None) for record_id in record_ids}
     for first, part in _portions(trees):
         for record_id, answers, later in await _ask(db, workspace_id, subject, record_ids, part, now):
-            known = found[record_id]
-            holding = tuple(first + ix for ix, answer in enumerate(answers) if answer)
-            soonest = min((at for at in (known.next_change, later) if at is not None), default=None)
-            found[record_id] = Verdict(record_id, known.holding + holding, soonest)
+            holding = tuple([first + ix for ix, answer in enumerate(answers) if answer])
+            found[record_id] = _both(found[record_id], holding, later) if first else Verdict(record_id, holding, later)
     return list(found.values())
+
+
+def _both(known: Verdict, holding: tuple[int, ...], later: datetime | None) -> Verdict:
+    soonest = min((at for at in (known.next_change, later) if at is not None), default=None)
+    return Verdict(known.record_id, known.holding + holding, soonest)
 
 
 def _portions(trees: Sequence[Tree]) -> Iterator[tuple[int, Sequence[Tree]]]:
@@ -64,12 +69,14 @@ async def _ask(
 def _question(subject: Subject, trees: tuple[Tree, ...]) -> Select[*tuple[Any, ...]]:
     """Building a statement for fifty indicators takes longer than answering it, so it is built once."""
     now = bindparam("now", type_=DateTime(timezone=True))
-    answers = array([filters.holds(tree, now) for tree in trees]).label("answers")
-    instants = [at for tree in trees if (at := filters.next_change(tree, now)) is not None]
+    ground = facts.GROUNDS[subject]
+    tally = Tally((one for tree in trees for one in happenings(tree)), ground, now)
+    start = tally.join(ground.start)
+    answers = array([filters.holds(tree, now, tally=tally) for tree in trees]).label("answers")
+    instants = [at for tree in trees if (at := filters.next_change(tree, now, tally=tally)) is not None]
     later = func.least(*instants, type_=DateTime(timezone=True)) if instants else null()
     named = [leaf.fact for tree in trees for leaf in leaves(tree)]
-    ground = facts.GROUNDS[subject]
-    query = facts.joined(select(ground.id, answers, later.label("later")).select_from(ground.start), subject, named)
+    query = facts.joined(select(ground.id, answers, later.label("later")).select_from(start), subject, named)
     return query.where(
         ground.workspace == bindparam("workspace", type_=Uuid),
         ground.id == any_(bindparam("records", type_=ARRAY(Uuid))),

@@ -66,7 +66,7 @@ def may_ask(display: Display, person: Person, *, now: datetime) -> Verdict:
     if display.gated and not person.enrolled:
         return Verdict(Reason.NOT_ENROLLED)
     if display.minimum_age_days:
-        grown = person.joined_at and person.joined_at + timedelta(days=display.minimum_age_days)
+        grown = person.joined_at and _days_after(person.joined_at, display.minimum_age_days)
         if grown is None or now < grown:
             return Verdict(Reason.TOO_YOUNG, grown)
     if person.sessions < display.minimum_sessions:
@@ -118,6 +118,13 @@ def _rested(ended: datetime, months: int, day: date) -> bool:
 
 def _end_of(day: date, now: datetime) -> datetime:
     return datetime(day.year, day.month, day.day, tzinfo=now.tzinfo) + timedelta(days=1)
+
+
+def _days_after(at: datetime, days: int) -> datetime:
+    try:
+        return at + timedelta(days=days)
+    except OverflowError:  # traits say years such as 9999
+        return datetime.max.replace(tzinfo=at.tzinfo)
 
 
 def months_after(at: datetime, months: int) -> datetime:

@@ -212,7 +212,14 @@ def _operand(op: str, value: Any, at: str) -> Any:
             raise _refused(at, "Give a number.")
     elif not _scalar(value):
         raise _refused(at, f"Give a text of at most {LONGEST_VALUE} characters, a number, true or false.")
-    return value
+    return _settled(value)
+
+
+def _settled(value: Any) -> Any:
+    """A value as it is read back from stored JSON: without that, `key` would take 1e17 for another one then."""
+    if isinstance(value, list):
+        return [_settled(one) for one in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _scalar(value: Any) -> bool:

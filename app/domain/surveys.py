@@ -1,6 +1,7 @@
 """Surveys: what they ask, and which answers fit."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -19,6 +20,7 @@ LONGEST_TEXT: Final = 5_000
 LARGEST_NUMBER: Final = 1e15
 DEFAULT_SLUG: Final = "nps"
 """The survey that NPS responses belong to which name none; it is made with the first of them."""
+_DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}\Z", re.ASCII)
 TEXTS: Final[Mapping[str, str]] = {
     "question": "How likely are you to recommend us to a friend or colleague?",
     "low": "Not at all likely",
@@ -141,6 +143,12 @@ def check_answers(questions: Sequence[Question], answers: Mapping[str, Any], *, 
             raise _refuse(InvalidAnswer, f"#/answers/{one.key}", f"{one.label!r} wants an answer.")
 
 
+def fitting(questions: Sequence[Question], answers: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of these answers that still fit: questions change after they were answered."""
+    known = {one.key: one for one in questions}
+    return {key: said for key, said in answers.items() if key in known and _misfit(known[key], said) is None}
+
+
 def _misfit(asked: Question, value: Any) -> str | None:
     """What is wrong with an answer, in words. None is none, and is always taken."""
     if value is None:
@@ -167,7 +175,7 @@ def _unlisted(asked: Question, value: Any) -> str | None:
 
 def _is_date(value: str) -> bool:
     try:
-        return len(value) == 10 and date.fromisoformat(value) is not None
+        return _DAY.match(value) is not None and date.fromisoformat(value) is not None
     except ValueError:
         return False
 

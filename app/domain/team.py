@@ -94,7 +94,10 @@ ALLOWED: Final[Mapping[Permission, Allowed]] = MappingProxyType(
         Permission.VIEW_DELETIONS: Allowed("See who was deleted", _LEADERS, Scope.READ),
         Permission.ADDRESS_INDICATORS: Allowed("Address alerts, and other daily work", _WORKERS, Scope.ADMIN),
         Permission.MANAGE_RULES: Allowed(
-            "Manage indicators, segments, lifecycle rules and key roles", _LEADERS, Scope.ADMIN, configures=True
+            "Manage indicators, segments, metrics, elements, health scores, surveys, lifecycle rules and key roles",
+            _LEADERS,
+            Scope.ADMIN,
+            configures=True,
         ),
         Permission.VIEW_RAW_DATA: Allowed(
             "See what comes in and goes out as it is: refused messages, imports, exports, webhooks", _ADMINS, Scope.READ

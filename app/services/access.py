@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from app.db import access, evaluation, marks
+from app.db import access, evaluation, marks, record_marks
 from app.db.access import Kind
 from app.db.base import Session
 from app.domain import filters, ids
@@ -134,6 +134,7 @@ async def _settle(db: Session, workspace_id: UUID, accounts: Sequence[UUID], par
     existing = await evaluation.lock_facts(db, workspace_id, accounts) if accounts else []
     await access.refresh(db, workspace_id, existing)
     await marks.mark(db, workspace_id, existing)
+    await record_marks.mark(db, workspace_id, Subject.ORGANIZATIONS, parents)
 
 
 async def _free(known: Sequence[Mapping[str, Any]], name: str, but: UUID | None) -> None:

@@ -15,6 +15,8 @@ from app.domain.survey_links import GONE
 from app.domain.surveys import (
     TEXTS,
     InvalidSurveyLink,
+    fitting,
+    question,
 )
 from app.services import nps, surveys
 from app.services.nps import New
@@ -57,19 +59,20 @@ async def answer(
     """
     await workspaces.join_senders(db, workspace_id)
     survey, _ = await look(db, workspace_id, link_id, user_id, now=now)
-    said = await _with_earlier(db, workspace_id, new)
+    said = await _with_earlier(db, workspace_id, survey, new)
     await nps.answer(db, workspace_id, survey, user_id, said, now=now)
     if said.score is None or said.feedback:
         return survey, None
     return survey, survey["texts"][FOLLOW_UPS[group(said.score)]]
 
 
-async def _with_earlier(db: Session, workspace_id: UUID, new: New) -> New:
+async def _with_earlier(db: Session, workspace_id: UUID, survey: Row, new: New) -> New:
     earlier = await nps.answered(db, workspace_id, new.external_id or "")
     if earlier is None:
         return new
     score = earlier["score"] if new.score is None else new.score
-    answers = {**earlier["answers"], **new.answers}
+    kept = fitting([question(one) for one in survey["questions"]], earlier["answers"])
+    answers = {**kept, **new.answers}
     return replace(new, score=score, feedback=new.feedback or earlier["feedback"], answers=answers)
 
 

@@ -93,10 +93,10 @@ def understood(rules: Mapping[str, Any], subject: Subject) -> Rules | None:
 
 @lru_cache(maxsize=1024)
 def _understood(source: str, subject: Subject) -> Rules | None:
-    """Read once: the same scores are judged for every slice of records."""
+    """Read once: the same scores are judged for every slice of records. Another release may write another shape."""
     try:
         return read(json.loads(source), subject)
-    except Rejected:
+    except (Rejected, LookupError, TypeError, ValueError, AttributeError, ArithmeticError):
         return None
 
 

@@ -4,11 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from app.db import health
 from app.db.base import Session
+
+OTHERS: Final = frozenset({"owner", "organization"})
+"""What conditions saw of these is of somebody else, who may be hidden where the record is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +24,18 @@ class Point:
 
 
 async def page(
-    db: Session, workspace_id: UUID, record_id: UUID, *, before: date | None, limit: int
+    db: Session, workspace_id: UUID, record_id: UUID, *, before: date | None, limit: int, sees_all: bool
 ) -> Sequence[Mapping[str, Any]]:
-    """The days on which something changed, the newest first; each as it was at its end."""
-    return await health.history(db, workspace_id, record_id, before=before, limit=limit)
+    """The days on which something changed, the newest first; each as it was at its end.
+
+    Who does not see everything is not told what was seen of owners and organizations: nobody knows who they were then.
+    """
+    found = await health.history(db, workspace_id, record_id, before=before, limit=limit)
+    return found if sees_all else [{**row, "inputs": [_hushed(one) for one in row["inputs"]]} for row in found]
+
+
+def _hushed(seen: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {**seen, "saw": None} if seen["field"].partition(".")[0] in OTHERS else seen
 
 
 async def trend(

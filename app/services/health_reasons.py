@@ -143,10 +143,20 @@ def _told(entry: Entry) -> Mapping[str, Any]:
     }
 
 
+def _saw(seen: Sequence[Outcome]) -> Mapping[str, Any]:
+    """By what was looked at: events by their name, and what is looked at once more with a number."""
+    found: dict[str, Any] = {}
+    for one in seen:
+        name = one.label if one.field == "event" else one.field
+        again = sum(known == name or known.startswith(f"{name} (") for known in found)
+        found[f"{name} ({again + 1})" if again else name] = one.saw
+    return found
+
+
 def _line_told(line: Line) -> Mapping[str, Any]:
     return {
         "condition": line.condition.name,
-        "saw": {one.field: one.saw for one in line.seen},
+        "saw": _saw(line.seen),
         "state": None if line.state is None else line.state.value,
         "points": line.points,
         "filter": None if line.state is None else line.texts[line.state],

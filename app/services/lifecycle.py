@@ -63,7 +63,10 @@ async def settle(
         if subject is Subject.ACCOUNTS:
             await lifecycle.take_over(db, workspace_id, record_ids)
         return Applied()
-    found = await weigh(db, workspace_id, subject, record_ids, rules, trait_map, now=now)
+    # Without conditions most records are as they would be by default, and nothing about those has to be decided.
+    but_plain = not rules.trees
+    standings = await lifecycle.standings(db, workspace_id, subject, record_ids, trait_map, but_plain=but_plain)
+    found = await _weigh(db, workspace_id, subject, standings, rules, now)
     outcomes = {one.standing.id: _settled(subject, one, rules, now) for one in found}
     differing = {
         one.standing.id: outcomes[one.standing.id]
@@ -105,8 +108,14 @@ async def weigh(
 ) -> list[Weighed]:
     """What the rule makes of each record under these rules, in two statements for all of them; stores nothing."""
     standings = await lifecycle.standings(db, workspace_id, subject, record_ids, trait_map)
-    trees = list(rules.trees.values())
-    asked = await verdicts.ask(db, workspace_id, subject, record_ids, trees, now) if trees else []
+    return await _weigh(db, workspace_id, subject, standings, rules, now)
+
+
+async def _weigh(
+    db: Session, workspace_id: UUID, subject: Subject, standings: Sequence[Standing], rules: Rules, now: datetime
+) -> list[Weighed]:
+    trees, ids = list(rules.trees.values()), [standing.id for standing in standings]
+    asked = await verdicts.ask(db, workspace_id, subject, ids, trees, now) if trees else []
     answers = {one.record_id: one for one in asked}
     return [weigh_one(subject, standing, rules, answers.get(standing.id), now) for standing in standings]
 

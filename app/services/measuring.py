@@ -3,7 +3,7 @@
 What a new measure missed is counted from stored events, by a job.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 from uuid import UUID
 
@@ -35,8 +35,17 @@ async def ensure(
     """
     asked = {digest(name, filter_): (name, filter_) for name, filter_ in wanted}
     found = await measures.find(db, workspace_id, asked.keys())
+    if asked.keys() - found.keys():
+        found = await _make(db, workspace_id, asked)
+    return {(name, key(filter_)): found[one] for one, (name, filter_) in asked.items()}
+
+
+async def _make(db: Session, workspace_id: UUID, asked: Mapping[UUID, tuple[str, Filter | None]]) -> dict[UUID, int]:
+    """Make what is missing. No name gets its number before the lock is held: flushes that hold it wait for that."""
+    await workspaces.hold_senders(db, workspace_id)
+    found = await measures.find(db, workspace_id, asked.keys())
+    plain, filtered = await measures.sizes(db, workspace_id)
     missing = asked.keys() - found.keys()
-    plain, filtered = await measures.sizes(db, workspace_id) if missing else (0, 0)
     unseen = {asked[one][0]: one for one in missing if asked[one][1] is None and plain < MOST_NAMES}
     if unseen:
         interned = await measures.intern(db, workspace_id, unseen)
@@ -44,12 +53,10 @@ async def ensure(
     if rest := asked.keys() - found.keys():
         if filtered + len(rest) > MOST_FILTERED:
             raise TooManyMeasures(f"At most {MOST_FILTERED:,} filters on events are counted.")
-        await workspaces.hold_senders(db, workspace_id)
-        found |= await measures.find(db, workspace_id, rest)
-        made = await measures.insert_new(db, workspace_id, {one: asked[one] for one in rest - found.keys()})
+        made = await measures.insert_new(db, workspace_id, {one: asked[one] for one in rest})
         found |= made
         await look_anew(db, workspace_id, measure_ids=made.values())
-    return {(name, key(filter_)): found[one] for one, (name, filter_) in asked.items()}
+    return found
 
 
 async def look_anew(

@@ -26,8 +26,11 @@ OVERLAP: Final = timedelta(hours=1)
 
 
 async def step(db: Session, workspace_id: UUID, recount_id: UUID) -> bool:
-    """Count the next part of a recount and note it; whether there is more to do. Safe to repeat."""
-    row = await recounts.lock_open(db, workspace_id, recount_id)
+    """Count the next part of a recount and note it; whether there is more to do. Safe to repeat.
+
+    No row is locked before the lock that flushes share: who deletes the workspace takes that one first, too.
+    """
+    row = await recounts.find_open(db, workspace_id, recount_id)
     if row is None:
         return False
     past = row["is_past_accounts"]
@@ -35,6 +38,8 @@ async def step(db: Session, workspace_id: UUID, recount_id: UUID) -> bool:
     size = EVENTS_A_STEP if row["is_whole"] else LOOKED_THROUGH_A_STEP
     part = await recounts.cut(db, workspace_id, first, past=past, limit=size)
     await workspaces.hold_senders(db, workspace_id)
+    if await recounts.find_open(db, workspace_id, recount_id) != row:
+        return True  # another worker counted this part
     matchers = await _wanted(db, workspace_id, row)
     seen = await _count(db, workspace_id, part, matchers, past=past, is_whole=row["is_whole"])
     values: dict[str, Any] = {"events": row["events"] + seen}
@@ -67,9 +72,10 @@ async def _count(
     db: Session, workspace_id: UUID, part: recounts.Part, matchers: Matchers, *, past: bool, is_whole: bool
 ) -> int:
     names = None if is_whole else matchers.by_name.keys()
-    events = await recounts.events(db, workspace_id, part, past=past, names=names, looked_at=matchers.by_name.keys())
-    counts, active = Counts(), dict[tuple[str, str], date]()
-    for one in events:
+    counts, active, seen = Counts(), dict[tuple[str, str], date](), 0
+    events = recounts.events(db, workspace_id, part, past=past, names=names, looked_at=matchers.by_name.keys())
+    async for one in events:
+        seen += 1
         record, user, name, at = one["record"], one["usr"], one["name"], one["occurred_at"]
         if is_whole:
             counts.take(record, user, name, at)
@@ -78,7 +84,7 @@ async def _count(
         if one["properties"] is not None:
             counts.match(record, user, name, at, one["properties"].encode(), matchers)
     await _put(db, workspace_id, counts, {} if past else active, past=past)
-    return len(events)
+    return seen
 
 
 async def _put(

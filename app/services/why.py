@@ -57,13 +57,13 @@ EXPLAINERS: Final[Mapping[str, Explainer]] = {
 _ALIKE: Final = (
     *("traits.", "name", "status", "statusSource", "statusSince", "unconverted", "churnedAt", "renewsAt"),
     *("trialEndsAt", "joinedAt", "segments", "csm", "accountExecutive", "keyRoles.", "roleHolders"),
-    *("metrics.", "metricChanges."),
+    *("metrics.", "metricChanges.", "elements.", "elementFirstAt.", "elementLastAt.", "elementsUsed"),
+    *nps_reasons.PATHS,
+    *health_reasons.PATHS,
 )
 OF_ORGANIZATIONS: Final[Mapping[str, Explainer]] = {
     **{begin: EXPLAINERS[begin] for begin in _ALIKE},
     "mrr": trait_reasons.mrr_of_organization,
-    **dict.fromkeys(nps_reasons.PATHS, nps_reasons.score),
-    **dict.fromkeys(health_reasons.PATHS, health_reasons.of_record),
 }
 """Those that can tell whose fact it is (see `fields.subject_of`)."""
 

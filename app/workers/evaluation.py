@@ -18,7 +18,7 @@ class Accounts(slices.Queue):
     """The marked accounts of a workspace."""
 
     __slots__ = ()
-    slice_size = 500
+    slice_size = 1000
     noun = "account_id"
     log = logging.getLogger(__name__)
 

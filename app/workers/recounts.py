@@ -9,6 +9,7 @@ from app.db import recounts as places
 from app.db.base import Session
 from app.domain.jobs import CountStored, Lease
 from app.services import recounting
+from app.workers.faults import fault
 from app.workers.runtime import Runtime, handles
 
 TURN_SECONDS: Final = 20.0
@@ -27,8 +28,11 @@ async def recount(job: CountStored, rt: Runtime, lease: Lease) -> None:
     until = time.monotonic() + TURN_SECONDS
     while time.monotonic() < until:
         async with rt.transaction(lease.workspace_id) as db:
-            if not await recounting.step(db, lease.workspace_id, job.recount_id):
-                return
+            more = await recounting.step(db, lease.workspace_id, job.recount_id)
+            fault("recount.counted")
+        fault("recount.part")
+        if not more:
+            return
     async with rt.transaction(lease.workspace_id) as db:
         await recounting.go_on(db, lease.workspace_id, job.recount_id, run_at=None)
 

@@ -195,6 +195,27 @@ async def test_why_shows_what_was_counted(client, define, tell, drain):
     assert (await why("elementsUsed"))["value"] == 2
 
 
+async def test_why_of_an_organization_shows_what_its_accounts_have(client, define, tell, drain):
+    await define(INTEGRATIONS)
+    await define(DASHBOARDS)
+    account = {"type": "account", "accountId": "acme", "organizationId": "group"}
+    await client.post(f"{API}/batch", json={"messages": [account]})
+    await tell("acme", ("Connected", "crm", 5), ("Dashboard Added", None, 2))
+    await tell(None, ("Connected", "erp", 5), ("Dashboard Added", None, 3), organization="group")
+    await drain()
+
+    async def why(fact):
+        return (await client.get(f"{API}/organizations/group/why", params={"fact": fact})).json()
+
+    instances, totals = await why("elements.integrations"), await why("elements.dashboards")
+    found = {one["instance"]: one["account"] for one in instances["inputs"]}
+    assert (instances["value"], set(found), found["erp"]) == (2, {"crm", "erp"}, None)
+    assert found["crm"].startswith("acc_")
+    assert (totals["value"], [one["count"] for one in totals["inputs"]]) == (2, [1, 0, 1])
+    assert (await why("elementsUsed"))["value"] == 2
+    assert (await why("elementLastAt.dashboards"))["value"] == "2026-05-18T12:00:00Z"
+
+
 async def test_another_definition_counts_everything_anew(client, define, tell, have, drain):
     made = await define(INTEGRATIONS)
     await tell("acme", ("Connected", "crm", 5), ("Installed", "a", 4), ("Installed", "b", 3))

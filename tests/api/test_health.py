@@ -355,6 +355,17 @@ async def test_the_facts_list_names_scores_and_why_explains_them(account, score,
     assert whys["healthScores.revenue"]["inputs"][0]["filter"] == "mrr >= 10 AND mrr < 100"
 
 
+async def test_why_tells_apart_what_a_condition_looks_at_twice(account, score, client):
+    await account("acme", plan="pro")
+    users = {"related": "users", "op": "none", "where": {"field": "name", "op": "isSet"}}
+    events = [{"event": name, "op": "none"} for name in ("Login", "Export")]
+    await score("Quiet", {"poor": {"all": [*events, users, {**users, "where": {"field": "email", "op": "isSet"}}]}})
+
+    why = (await client.get(f"{API}/accounts/acme/why", params={"fact": "healthScores.quiet"})).json()
+
+    assert why["inputs"][0]["saw"] == {"Event: Login": 0, "Event: Export": 0, "users": 0, "users (2)": 0}
+
+
 @pytest.mark.parametrize(
     ("body", "pointer"),
     [

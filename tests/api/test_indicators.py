@@ -116,7 +116,8 @@ async def test_the_clock_alone_makes_it_resolve(tell, create, alerts, drain, clo
     assert states == [[], ["active"], ["active"], ["resolved"]]
 
 
-async def test_an_account_nothing_can_change_is_not_looked_at_again(acme, create, database, workspace):
+async def test_an_account_nothing_can_change_is_not_looked_at_again(tell, create, database, workspace):
+    await tell({"type": "account", "accountId": "still", "traits": {"mrr": 250}, "timestamp": wire(T0)})
     await create({"field": "mrr", "op": "greaterThan", "value": 100})
 
     async with database.transaction(workspace) as db:

@@ -121,6 +121,22 @@ def _examples():
 EXAMPLES = list(_examples())
 
 
+def references(part):
+    """Every address something in the document is looked up at."""
+    for one in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
+        yield from references(one)
+    if isinstance(part, dict) and isinstance(part.get("$ref"), str):
+        yield part["$ref"]
+
+
+def test_every_reference_leads_somewhere():
+    for one in set(references(DOCUMENT)):
+        place = DOCUMENT
+        for step in one.removeprefix("#/").split("/"):
+            assert step in place, one
+            place = place[step]
+
+
 def test_examples_fit_their_schemas():
     assert len(EXAMPLES) > 50
     for where, schema, value in EXAMPLES:

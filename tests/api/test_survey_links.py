@@ -196,6 +196,41 @@ async def test_hostile_bodies_are_refused_with_a_problem(stranger, link, said, b
     assert await said() == []
 
 
+async def test_who_answered_answers_again_when_the_questions_are_others(stranger, link, said, client):
+    path = await link(questions=QUESTIONS)
+    answers = {"role": "Dev", "seats": 3}
+    assert (await stranger.post(path, json={"score": 9, "answers": answers})).status_code == 200
+    others = [{"key": "role", "label": "Role?", "type": "choice", "options": ["Lead"]}, QUESTIONS[2]]
+    assert (await client.patch(f"{API}/surveys/nps", json={"questions": others})).status_code == 200
+
+    again = await stranger.post(path, json={"score": 3})
+
+    assert again.status_code == 200, again.text
+    assert await said() == [("ada", 3, None, {"seats": 3})]
+
+
+async def test_an_empty_form_after_an_answer_keeps_the_score(stranger, link, said):
+    path = await link()
+    await stranger.post(path, data={"score": "6"}, headers=BROWSER)
+    again = await stranger.post(path, data={"feedback": ""}, headers=BROWSER)
+    hidden = [(one["name"], one["value"]) for one in Page(again.text).fields if one.get("type") == "hidden"]
+    told = await stranger.post(path, data={**dict(hidden), "feedback": "Slow"}, headers=BROWSER)
+
+    assert (again.status_code, hidden, told.status_code) == (200, [], 200)
+    assert await said() == [("ada", 6, "Slow", {})]
+
+
+@pytest.mark.parametrize("text", ["2026-W01-1", "1_0", "\u0663", "2026-02-30", "20260201", "nan", "1e999"])
+async def test_days_and_numbers_are_written_in_one_way(text, stranger, link, said):
+    kinds = [{"key": kind, "label": "?", "type": kind} for kind in ("date", "number")]
+    path = await link(questions=kinds)
+    for kind in ("date", "number"):
+        if (kind, text) != ("number", "20260201"):
+            answer = await stranger.post(path, data={"score": "9", f"q.{kind}": text}, headers=BROWSER)
+            assert answer.status_code == 422, (kind, answer.text)
+    assert await said() == []
+
+
 async def test_a_body_of_a_stranger_is_bounded(stranger, link):
     path = await link()
     answer = await stranger.post(path, json={"score": 9, "feedback": "x" * 70_000})

@@ -200,3 +200,16 @@ async def test_an_archived_or_gated_survey_asks_nobody(client, make, ada, asked)
     assert shown.json()["code"] == "survey_archived"
     for path in ("users/nobody/surveys/gated", "users/ada/surveys/nothing"):
         assert (await client.get(f"{API}/{path}")).status_code == 404
+
+
+@pytest.mark.parametrize("joined", ["9999-12-31T00:00:00Z", "9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00"])
+async def test_a_user_from_the_end_of_time_is_asked_about_like_others(client, joined):
+    """Products send such dates for "never": they are not ours to choose."""
+    body = {"name": "NPS", "slug": "nps", "display": {"minimumAgeDays": 30}}
+    assert (await client.post(f"{API}/surveys", json=body)).status_code == 201
+    await client.post(f"{API}/users", json={"externalId": "ada", "traits": {"createdAt": joined}})
+
+    asked = await client.get(f"{API}/users/ada/surveys/nps")
+
+    assert asked.status_code == 200, asked.text
+    assert asked.json()["reason"] == ("too_young" if joined > "9" else "due")

@@ -69,6 +69,8 @@ def test_there_are_fifty_terms_in_all():
         ({"users": {"aggregate": "count", "field": "sessions"}}, "#/numerator/users/field"),
         ({"users": {"aggregate": "sum", "field": "email"}}, "#/numerator/users/field"),
         ({"users": {"where": {"related": "accounts", "op": "none"}}}, "#/numerator/users/where"),
+        # Which may ask about metrics of their accounts: one would turn the other round for ever.
+        ({"users": {"where": {"field": "segments", "op": "isSet"}}}, "#/numerator/users/where"),
     ],
 )
 def test_every_refusal_points_at_its_part(numerator, pointer):

@@ -34,6 +34,12 @@ INDICATOR = {
     "filter": {"field": "events", "op": "atLeast", "value": script.ACTIVE_FROM},
 }
 
+ELEMENTS = [
+    {"name": name, "create": {"event": name, "where": {"property": "serial", "op": "isSet"}}}
+    for name in ("thing 1", "thing 2", "thing 3")
+]
+"""What is stored is counted for each, as it has a filter."""
+
 BUSY = """
 select (select count(*) from inbox) + (select count(*) from dirty_accounts)
     + (select count(*) from jobs where state in ('ready', 'leased') and run_at < now() + interval '1 hour')
@@ -128,12 +134,14 @@ class Stage:
     secrets: dict = field(default_factory=dict)
 
     async def configure(self, world):
-        """What an admin does on the first day: the traits map, an indicator, two webhooks."""
+        """What an admin does on the first day: the traits map, an indicator, elements, two webhooks."""
         async with httpx.AsyncClient(base_url=world.api, trust_env=False, timeout=60) as client:
             for number, key in enumerate(self.keys):
                 client.headers["authorization"] = f"Bearer {key}"
                 await _ask(client, "PUT", "/api/v1/trait-map", {"owner": "ownerId"})
                 await _ask(client, "POST", "/api/v1/indicators", INDICATOR)
+                for element in ELEMENTS:
+                    await _ask(client, "POST", "/api/v1/elements", element)
                 for name, types in WEBHOOKS.items():
                     path = f"/{number}/{name}"
                     made = await _ask(client, "POST", "/api/v1/webhooks", {"url": world.hook + path, "types": types})

@@ -68,6 +68,13 @@ where t.count <> (
         select sum(d.count) from measure_days d
         where d.workspace_id = t.workspace_id and d.record_id = t.record_id and d.measure_id = t.measure_id);
 
+-- name: what is counted with a filter that every event fits is what is counted without one
+select p.workspace_id, t.record_id, p.name, t.count, f.count from measures p
+join measures q on q.workspace_id = p.workspace_id and q.name = p.name and q.filter ->> 'op' = 'isSet'
+join measure_totals t on t.workspace_id = p.workspace_id and t.measure_id = p.id
+left join measure_totals f on f.workspace_id = p.workspace_id and f.measure_id = q.id and f.record_id = t.record_id
+where p.filter is null and q.filter ->> 'property' = 'serial' and t.count is distinct from f.count;
+
 -- name: every event of an account is counted by its name
 select e.workspace_id, e.account_id, e.name from events e
 where e.account_id is not null and not exists (

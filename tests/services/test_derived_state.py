@@ -118,6 +118,20 @@ async def test_an_organization_hears_of_users_who_have_no_account(tell, segment,
     assert (before, await members(query, "organization")) == (0, 1)
 
 
+async def test_an_organization_without_accounts_hears_of_its_access_groups(client, tell, drain, segment, query):
+    await tell({"type": "organization", "organizationId": "group", "traits": {}})
+    group = (await client.post("/api/v1/access-groups", json={"name": "East"})).json()["id"]
+    await segment("organizations", {"field": "accessGroups", "op": "isAnyOf", "value": [group]})
+
+    await client.put(f"/api/v1/access-groups/{group}/organizations/group")
+    await drain()
+    inside = await query("select cardinality(segments) from organization_facts")
+    await client.delete(f"/api/v1/access-groups/{group}")
+    await drain()
+
+    assert (inside, await query("select cardinality(segments) from organization_facts")) == ([(1,)], [(0,)])
+
+
 async def test_an_organization_hears_of_what_was_decided_by_hand_about_its_users(client, tell, segment, query):
     chosen = await segment("users")
     await tell(user("ada", organizationId="group"))

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
+from app.db import element_counts
 from app.domain.fields import Subject
 from app.domain.memory import Memory
 from app.domain.messages import Envelope, EventMessage, ParentMessage
@@ -192,3 +193,21 @@ async def after_everything_again(database, workspace_id):
         parents = (await db.scalars(text("select id from organizations"))).all()
         await records.evaluate(db, workspace_id, Subject.ORGANIZATIONS, parents, now=NOW)
     return await stored(database, workspace_id)
+
+
+async def test_what_an_element_counted_as_it_was_defined_before_takes_no_room(
+    database, workspace, runtime, monkeypatch
+):
+    """The instances of before are swept away in the background, maybe after the account was evaluated."""
+    monkeypatch.setattr(element_counts, "MOST_COUNTED", 3)
+    told = [EventMessage(NOW, "Made", "acme", None, orjson.dumps({"id": n}), None) for n in range(3)]
+    async with database.transaction(workspace) as db:
+        made = Wanted("Things", "things", None, {"create": {"event": "Made"}, "instanceProperty": "id"})
+        await elements.create(db, workspace, made, now=NOW)
+        await ingest.record(db, workspace, [Envelope((one,), uuid4().hex, 0) for one in told], Memory(), now=NOW)
+    async with database.transaction(workspace) as db:
+        await elements.change(db, workspace, "things", {}, {"update": {"event": "Used"}}, now=NOW)
+        await ingest.record(db, workspace, [Envelope((told[0],), uuid4().hex, 0)], Memory(), now=NOW)
+        accounts = (await db.scalars(text("select id from accounts"))).all()
+        await evaluation.evaluate(db, workspace, accounts, now=NOW)
+    assert (await stored(database, workspace))[1]["acme", "things"][0] == 1

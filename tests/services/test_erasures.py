@@ -134,7 +134,9 @@ async def test_an_account_does_not_come_back_either(processes, workspace, delete
 
     pouring = [asyncio.create_task(pour(process)) for process in processes]
     pumping = asyncio.create_task(_evaluate(drain, stop))
-    await asyncio.sleep(0.4)
+    async with asyncio.timeout(30):
+        while (await sql("select count(*) from users")).scalar() < 7:
+            await asyncio.sleep(0.02)
     await delete("account", "acme")
     await asyncio.sleep(0.4)
     stop.set()

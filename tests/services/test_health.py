@@ -147,6 +147,43 @@ async def test_what_came_step_by_step_is_what_comes_at_once(send, query, again, 
     assert [row[0] for row in step_by_step] == [7, 10]
 
 
+async def test_who_comes_with_the_time_of_yesterday_still_has_the_last_word(send, query, again):
+    await send("accounts", {"externalId": "acme", "traits": {"mrr": 500}})
+    await send("health-scores", RICH)
+    today = datetime.now(UTC)
+    await query("delete from health_days returning day")
+    await again(today)
+
+    await query("""update accounts set traits = '{"mrr": 5}' returning id""")
+    await again(today - timedelta(days=1))
+
+    assert await query("select health from account_facts") == [(0,)]
+    assert await query("select day, health from health_days order by day desc limit 1") == [(today.date(), 0)]
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        '{"conditions": []}',
+        '{"weight": "heavy", "conditions": []}',
+        '{"weight": 1, "conditions": {"a": 1}}',
+        '{"weight": 1, "conditions": [7]}',
+        '{"weight": 1, "conditions": [{"healthy": {"field": "mood", "op": "isSet"}}]}',
+        "[]",
+    ],
+)
+async def test_rules_of_another_release_stop_nobody_and_leave_what_there_is(send, query, again, rules):
+    await send("accounts", {"externalId": "acme", "traits": {"mrr": 500}})
+    await send("health-scores", RICH)
+    await query(f"update health_scores set rules = '{rules}' where true returning id")
+
+    await again(datetime.now(UTC))
+
+    assert await query("select health_scores::text, evaluated_at is not null from account_facts") == [
+        ('{"revenue": 10.0}', True)
+    ]
+
+
 async def test_deleting_a_user_takes_what_was_seen_of_them_out_of_the_history(send, query, client, drain):
     await send("workspace", {"ownerDefaultPolicy": "first_user"}, method="PATCH")
     await send("users", {"externalId": "ada", "accounts": ["acme"], "traits": {"email": "ada@acme.test"}})

@@ -7,14 +7,15 @@ from uuid import uuid4
 
 import pytest
 from hypothesis import HealthCheck, given, settings
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from app.db import measures
 from app.db.base import may_run_again
 from app.domain import suppression
-from app.domain.matching import parse
+from app.domain.matching import digest, parse
 from app.domain.memory import Memory
 from app.domain.messages import RECEIVED, SENT, Envelope, EventMessage, ParentMessage, UnlinkMessage
+from app.domain.models import Measure
 from app.services import erasures, ingest, measuring, recounting
 from app.workers import recounts
 from tests.conftest import MASTER, open_workspace
@@ -210,6 +211,17 @@ async def test_a_measure_is_made_once(database, workspace, send):
         assert await measuring.ensure(db, workspace, [("Paid", PRO), ("Paid", None), ("Never", None)]) == first
         assert len(set(first.values())) == 3
         assert len(list(await db.execute(text("select id from recounts")))) == 1
+
+
+@pytest.mark.parametrize("value", [1e17, -0.0, 7.0, 0.1, 5e-324, 123456789.125, True, "1e17"])
+async def test_a_filter_is_the_same_measure_once_it_was_stored(database, workspace, value):
+    """Whoever defined it keeps it as JSON, and finds its measure by what is read there."""
+    wanted = parse({"property": "n", "op": "isAnyOf", "value": [value]})
+    async with database.transaction(workspace) as db:
+        made = await measuring.ensure(db, workspace, [("Paid", wanted)])
+        (stored,) = await db.scalars(select(Measure.filter))
+        assert list(await measures.find(db, workspace, [digest("Paid", stored)])) == [digest("Paid", wanted)]
+        assert list(made.values()) == list((await measures.find(db, workspace, [digest("Paid", stored)])).values())
 
 
 async def test_names_beyond_the_most_are_stored_and_not_counted_until_asked_for(

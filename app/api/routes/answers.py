@@ -1,12 +1,14 @@
 """The public door of surveys: whoever has a link sees the survey and answers it, in a browser or as a program."""
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Final
 from urllib.parse import parse_qs
 
+import orjson
 from fastapi import Path, Query, Request, Response
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from app.api import problems as refusals
 from app.api import survey_pages, surveying
@@ -28,12 +30,29 @@ router = Router("surveys", base="/surveys")
 FORM: Final = "application/x-www-form-urlencoded"
 HTML: Final = {"text/html": {"schema": {"type": "string"}}}
 MOST_FIELDS: Final = 300
+_NUMBER: Final = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\Z", re.ASCII)  # as browsers send it
 REFUSALS: Final = (InvalidSurveyLink, TooManyAttempts, InvalidRequest, guard.NulCharacter)
+
+
+def _whole(model: type[BaseModel]) -> dict[str, Any]:
+    """The schema of a body we read ourselves, with nothing to look up: there is no place for its parts."""
+    text = orjson.dumps(model.model_json_schema()).replace(b'{"$ref":"#/$defs/JsonValue"}', b"{}")
+    return {key: value for key, value in orjson.loads(text).items() if key != "$defs"}
+
+
+def _refusals(*kinds: type[DomainError]) -> dict[int | str, dict[str, Any]]:
+    """Refusals as problems, and for browsers as pages."""
+    found = problems(*kinds)
+    for one in found.values():
+        one["content"] = {**one["content"], **HTML}
+    return found
+
+
 DOCUMENTED: Final[dict[str, Any]] = {
     "requestBody": {
         "required": True,
         "content": {
-            "application/json": {"schema": AnswerIn.model_json_schema()},
+            "application/json": {"schema": _whole(AnswerIn)},
             FORM: {"schema": {"type": "object"}},
         },
     }
@@ -56,7 +75,7 @@ def _is_form(request: Request) -> bool:
     operation_id="openSurveyLink",
     response_model=LinkedSurvey,
     responses={
-        **problems(*REFUSALS),
+        **_refusals(*REFUSALS),
         200: {"description": "The survey, for a browser as a page.", "content": HTML},
     },
     dependencies=[Stranger],
@@ -95,7 +114,7 @@ _PRIVATE: Final = {name: survey_pages.HEADERS[name] for name in ("cache-control"
     operation_id="answerSurveyLink",
     response_model=Thanks,
     responses={
-        **problems(*REFUSALS, InvalidAnswer),
+        **_refusals(*REFUSALS, InvalidAnswer),
         200: {"description": "It is taken; for a browser a page that says so.", "content": HTML},
     },
     openapi_extra=DOCUMENTED,
@@ -201,10 +220,7 @@ def _typed(one: Mapping[str, Any], texts: list[str]) -> Any:
         return texts
     if one["type"] != "number":
         return texts[-1]
-    try:
-        number = float(texts[-1])
-    except ValueError:
-        return texts[-1]
+    number = float(texts[-1]) if _NUMBER.match(texts[-1]) else math.inf
     return number if math.isfinite(number) else texts[-1]
 
 

@@ -18,6 +18,7 @@ from app.domain import ids
 from app.domain.cursors import InvalidCursor
 from app.domain.fields import Subject
 from app.domain.health import State, label
+from app.domain.keys import Caller
 from app.services import accounts, health_history, health_reasons, organizations
 from app.services.accounts import UnknownAccount
 from app.services.health_reasons import Breakdown, Entry, Line
@@ -77,11 +78,13 @@ def _label(score: Decimal | None) -> str | None:
     return None if name is None else name.value
 
 
-async def _history(tx: Tx, workspace_id: UUID, record_id: UUID, paging: Paging) -> HealthDayPage:
+async def _history(tx: Tx, caller: Caller, record_id: UUID, paging: Paging) -> HealthDayPage:
     scope = f"health_days:{record_id}"
     after = paging.after(scope)
     before = datetime.fromisoformat(after[0]).date() if after else None
-    found = await health_history.page(tx, workspace_id, record_id, before=before, limit=paging.fetch)
+    found = await health_history.page(
+        tx, caller.workspace_id, record_id, before=before, limit=paging.fetch, sees_all=caller.sees_all
+    )
     rows, cursor = paging.cut(found, scope, lambda row: [row["day"].isoformat()])
     return page([_day(row) for row in rows], cursor, HealthDayPage)
 
@@ -111,7 +114,7 @@ async def get_account_health(account: Ref, caller: Reader, tx: Tx, now: Now) -> 
 )
 async def list_account_health_days(account: Ref, caller: Reader, tx: Tx, paging: Paged) -> HealthDayPage:
     """The days on which something about an account's health changed, the newest first, with what was seen."""
-    return await _history(tx, caller.workspace_id, await accounts.find(tx, caller.workspace_id, account), paging)
+    return await _history(tx, caller, await accounts.find(tx, caller.workspace_id, account), paging)
 
 
 @router.get(
@@ -144,7 +147,7 @@ async def get_organization_health(organization: Ref, caller: Reader, tx: Tx, now
 async def list_organization_health_days(organization: Ref, caller: Reader, tx: Tx, paging: Paged) -> HealthDayPage:
     """The days on which something about an organization's health changed, the newest first."""
     found = await organizations.find(tx, caller.workspace_id, organization)
-    return await _history(tx, caller.workspace_id, found, paging)
+    return await _history(tx, caller, found, paging)
 
 
 @router.get(

@@ -181,8 +181,11 @@ def _condition(source: Any, place: _Place) -> Tree:
         raise _moved(invalid, place, "/where", "#/filter") from invalid
     except NeedsMember as invalid:
         raise place.refuse(invalid.detail, "/where") from invalid
-    if not all(isinstance(one, Leaf) for one in conditions(tree)):
-        raise place.refuse("Here only facts of the users themselves can be asked about.", "/where")
+    for one in conditions(tree):
+        if not isinstance(one, Leaf):
+            raise place.refuse("Here only facts of the users themselves can be asked about.", "/where")
+        if one.fact.stage >= Stage.METRICS:  # segments of users may ask about metrics of their accounts
+            raise place.refuse(f"`{one.fact.path}` is decided together with metrics or after them.", "/where")
     return tree
 
 

@@ -145,6 +145,8 @@ async def define(bench: Bench) -> None:
         asked = definitions.Definition(metric.slug, [Subject.ACCOUNTS], kept, slug=metric.slug, history_days=0)
         async with bench.rt.transaction(bench.workspace_id) as db:
             await definitions.create(db, bench.workspace_id, asked, now=bench.now)
+    told = "update metrics set told_version = version where workspace_id = $1"  # as the jobs would find, that go now
+    await bench.driver.execute(told, bench.workspace_id)
     for table in ("jobs", "reprocessings", "dirty_accounts"):
         await bench.driver.execute(f"delete from {table} where workspace_id = $1", bench.workspace_id)
 

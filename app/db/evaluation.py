@@ -118,8 +118,12 @@ select :workspace, account_id, :now from unnest(cast(:accounts as uuid[])) as t 
 
 async def lock_facts(db: Session, workspace_id: UUID, accounts: Sequence[UUID]) -> list[UUID]:
     """The accounts of these that exist, by id, with their facts locked until the transaction ends."""
-    asked = {"workspace": workspace_id, "accounts": sorted(set(accounts))}
-    await db.execute(_ENSURE, asked)
+    ordered = sorted(set(accounts))
+    asked = {"workspace": workspace_id, "accounts": ordered}
+    held = list((await db.execute(_LOCK, asked)).scalars())
+    if len(held) == len(ordered):
+        return held
+    await db.execute(_ENSURE, asked)  # those that are new, or are no more
     return list((await db.execute(_LOCK, asked)).scalars())
 
 

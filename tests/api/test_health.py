@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
+from app.api.routes import health_scores
 from app.db import health_previews
 
 API = "/api/v1"
@@ -411,6 +412,13 @@ async def test_deleting_an_account_takes_its_history_along(account, score, clien
 
     async with database.transaction(workspace) as db:
         assert await db.scalar(text("select count(*) from health_days")) == 0
+
+
+async def test_only_some_previews_run_at_a_time(client, monkeypatch):
+    monkeypatch.setattr(health_scores.PREVIEWS, "taken", health_scores.PREVIEWS.most)
+    answer = await client.post(f"{API}/health-scores/preview", json={"conditions": [over("mrr", healthy=10, poor=1)]})
+
+    assert (answer.status_code, answer.json()["code"]) == (429, "too_many_previews")
 
 
 async def test_a_preview_that_takes_too_long_says_what_to_do(client, monkeypatch):

@@ -143,6 +143,26 @@ async def test_events_are_counted_alike(database, populated, subject, op):
         assert given_answers == plainly == expected(subject, tree, NOW), source
 
 
+@pytest.mark.parametrize("subject", [Subject.ACCOUNTS, Subject.ORGANIZATIONS])
+@pytest.mark.parametrize("now", NOWS)
+async def test_many_conditions_on_events_are_answered_from_one_look(database, populated, subject, now):
+    asked = [
+        parse({"event": event, "op": str(op), "count": count, "inLastDays": days}, subject)
+        for event in (*trees.EVENTS, "Never")
+        for op in (Quantity.AT_LEAST, Quantity.AT_MOST, Quantity.EXACTLY)
+        for count in (0, 1, 2, 5)
+        for days in trees.WINDOWS
+    ]
+    async with database.transaction(populated) as db:
+        found = await verdicts.ask(db, populated, subject, list(WORLD.facts[subject]), asked, now)
+
+    for one in found:
+        told = WORLD.facts[subject][one.record_id]
+        assert one.holding == tuple(ix for ix, tree in enumerate(asked) if filters.holds(tree, told, now))
+        changes = [at for tree in asked if (at := filters.next_change(tree, told, now)) is not None]
+        assert one.next_change == min(changes, default=None)
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     source=trees.happened(),

@@ -8,11 +8,13 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from app.db import lifecycle as rows
+from app.db import trait_map
 from app.domain.fields import Subject
-from app.domain.lifecycle import Status
+from app.domain.lifecycle import HANDED_DOWN, Status
+from app.domain.lifecycle_rules import Rules
 from app.domain.memory import Memory
 from app.domain.messages import AccountMessage, Envelope, EventMessage, OrganizationMessage, ParentMessage
-from app.services import evaluation, ingest, records, statuses
+from app.services import evaluation, ingest, lifecycle, records, statuses
 from tests.conftest import open_workspace
 
 START = datetime(2026, 6, 1, tzinfo=UTC)
@@ -110,11 +112,11 @@ async def state(database, workspace_id):
         return [tuple(row) for row in await db.execute(text(STATE))]
 
 
-async def live_through(database, told):
+async def live_through(database, told, rules_of=RULES):
     """A workspace after these steps, each followed by everything that was due; and the time it is then."""
     workspace_id, now = await open_workspace(database), START
     async with database.transaction(workspace_id) as db:
-        for subject, rules in RULES.items():
+        for subject, rules in rules_of.items():
             await rows.write_rules(db, workspace_id, subject, rules, by=None, now=now)
         await db.execute(
             text("insert into trait_mappings (workspace_id, field, trait_keys) values (:w, 'trial_end', '{ends}')"),
@@ -159,3 +161,21 @@ async def test_step_by_step_and_from_scratch_come_to_the_same(database, told):
     await catch_up(database, workspace_id, now)
 
     assert by_steps == await state(database, workspace_id)
+
+
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
+@given(told=steps)
+async def test_without_rules_records_that_are_passed_over_are_as_they_would_be_decided(database, told):
+    workspace_id, now = await live_through(database, told, {})
+
+    async with database.transaction(workspace_id) as db:
+        mapped = (await trait_map.rules(db, workspace_id)).trait_map
+        for subject in RULES:
+            ids = list(await db.scalars(text(f"select id from {subject} order by id")))
+            for one in await lifecycle.weigh(db, workspace_id, subject, ids, Rules(), mapped, now=now):
+                stored = one.standing.status, one.standing.source, one.standing.unconverted
+                assert stored == (one.decision.status, one.decision.source, one.decision.unconverted)
+                handed_down = one.standing.organization if one.standing.organization in HANDED_DOWN else None
+                assert one.standing.handed_down == handed_down

@@ -7,9 +7,9 @@ from app.api.deps import Now, Reader, Services
 from app.api.paging import Paging
 from app.api.problems import problems
 from app.api.queries import SubjectName
-from app.api.routes.exports import Turns
 from app.api.routing import Router
 from app.api.schemas.backtests import BacktestIn, BacktestOut
+from app.api.turns import Turns
 from app.domain.backtests import BacktestTooLarge
 from app.domain.cursors import InvalidCursor
 from app.domain.errors import TooMany
@@ -26,7 +26,7 @@ class TooManyBacktests(TooMany):
     code = "too_many_backtests"
 
 
-TURNS: Final = Turns(2)
+TURNS: Final = Turns(2, TooManyBacktests)
 REFUSALS: Final = (
     UnknownReport,
     InvalidFilter,
@@ -50,8 +50,6 @@ async def backtest(subject: SubjectName, body: BacktestIn, caller: Reader, now: 
     scope = f"backtests/{subject}:{report.digest}:{body.days}:{body.assume_unchanged}"
     since, after = paging.after(scope) or (now, None)
     test = backtests.prepared(report, days=body.days, assume=body.assume_unchanged, now=since)
-    if TURNS.taken >= TURNS.most:
-        raise TooManyBacktests("Other backtests are under way; ask again shortly.", retry_after=5)
     began = time.monotonic()
     with TURNS.take():
         async with state.frozen_transaction(caller) as db:

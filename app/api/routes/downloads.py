@@ -13,10 +13,11 @@ from app.api import sheets
 from app.api.deps import Reader, Services, State, Tx
 from app.api.problems import problems
 from app.api.queries import SubjectName
-from app.api.routes.exports import TooManyExports, Turns
+from app.api.routes.exports import TooManyExports
 from app.api.routes.reports import ASK
 from app.api.routing import Router
 from app.api.schemas.reports import ExportIn
+from app.api.turns import Turns
 from app.domain.cursors import InvalidCursor
 from app.domain.downloads import Cell, Format, TooManyRows
 from app.domain.keys import Caller
@@ -39,7 +40,7 @@ FILES: Final[dict[int | str, dict[str, Any]]] = {
     }
 }
 REFUSALS: Final = (*(kind for kind in ASK if kind is not InvalidCursor), TooManyRows, TooManyExports)
-TURNS: Final = Turns(2)
+TURNS: Final = Turns(2, TooManyExports)
 
 
 class Download(StreamingResponse):

@@ -1,7 +1,7 @@
 """Privacy: everything known of one user or account, as a stream of lines."""
 
-from collections.abc import AsyncGenerator, Iterator
-from contextlib import aclosing, contextmanager
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Any, Final
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from starlette.types import Receive, Scope, Send
 from app.api.deps import RawReader, Ref, Services, State, Tx
 from app.api.problems import problems
 from app.api.routing import Router
+from app.api.turns import Turns
 from app.domain import ids
 from app.domain.errors import TooMany
 from app.domain.keys import Caller
@@ -38,28 +39,7 @@ class TooManyExports(TooMany):
     code = "too_many_exports"
 
 
-class Turns:
-    """How many exports are under way: each keeps a database connection for as long as its reader takes."""
-
-    def __init__(self, most: int) -> None:
-        self.most, self.taken = most, 0
-
-    def ask(self) -> None:
-        """Raises `TooManyExports` when all are taken."""
-        if self.taken >= self.most:
-            raise TooManyExports("Other exports are under way; ask again shortly.", retry_after=5)
-
-    @contextmanager
-    def take(self) -> Iterator[None]:
-        """A turn for as long as this lasts."""
-        self.taken += 1
-        try:
-            yield
-        finally:
-            self.taken -= 1
-
-
-TURNS: Final = Turns(MOST_AT_ONCE)
+TURNS: Final = Turns(MOST_AT_ONCE, TooManyExports)
 
 
 class Export(StreamingResponse):

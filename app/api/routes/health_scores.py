@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from fastapi import Query
 
-from app.api.deps import Now, Paged, Reader, Ref, RuleMaker, Tx
+from app.api.deps import Now, Paged, Reader, Ref, RuleMaker, Services, Tx
 from app.api.problems import problems
 from app.api.routing import Router
 from app.api.schemas.base import page
@@ -23,9 +23,11 @@ from app.api.schemas.health import (
     HealthScoreVersionPage,
     SubjectName,
 )
+from app.api.turns import Turns
 from app.db.health_previews import Move, Tally
 from app.domain import ids
 from app.domain.cursors import InvalidCursor
+from app.domain.errors import TooMany
 from app.domain.fields import Subject
 from app.domain.health import (
     HealthScoreArchived,
@@ -43,6 +45,15 @@ from app.services.health_previews import Preview, Trial
 from app.services.health_scores import Wanted
 
 router = Router("health scores")
+
+
+class TooManyPreviews(TooMany):
+    """As many previews as one process reckons at a time are under way."""
+
+    code = "too_many_previews"
+
+
+PREVIEWS: Final = Turns(2, TooManyPreviews)
 
 PREFIXES = {Subject.ACCOUNTS: "acc", Subject.ORGANIZATIONS: "org"}
 LINKS = {
@@ -106,15 +117,20 @@ async def list_health_score_templates(caller: Reader) -> HealthScoreTemplatesOut
 @router.post(
     "/health-scores/preview",
     operation_id="previewHealthScore",
-    responses=problems(UnknownHealthScore, UnusableHealthScore, TooManyHealthScores, PreviewTooSlow),
+    responses=problems(UnknownHealthScore, UnusableHealthScore, TooManyHealthScores, PreviewTooSlow, TooManyPreviews),
 )
-async def preview_health_score(body: HealthScorePreviewIn, caller: Reader, tx: Tx, now: Now) -> HealthScorePreviewOut:
+async def preview_health_score(
+    body: HealthScorePreviewIn, caller: Reader, state: Services, now: Now
+) -> HealthScorePreviewOut:
     """What rules would come to for every record you may see: how labels are spread before and after, the averages, and
     whose label would change. Nothing is stored."""
     said = body.written(RULES & body.model_fields_set if body.score else RULES)
     subject = None if body.subject is None else Subject(body.subject)
     trial = Trial(subject, body.score, said, body.examples, body.sample)
-    return _tried(await health_previews.preview(tx, caller.workspace_id, trial, now=now))
+    with PREVIEWS.take():
+        async with state.transaction(caller) as db:
+            found = await health_previews.preview(db, caller.workspace_id, trial, now=now)
+    return _tried(found)
 
 
 def _tried(found: Preview) -> HealthScorePreviewOut:

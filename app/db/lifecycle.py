@@ -120,6 +120,30 @@ _STANDINGS: Final = {
         (Subject.USERS, _USERS),
     )
 }
+_PLAIN: Final = (
+    "id",
+    "external_id",
+    "name",
+    "created_at",
+    "evaluated",
+    "source",
+    "since",
+    "unconverted",
+    "ended_at",
+    "mrr",
+    "last_mrr",
+    "trial_ends_at",
+    "revenue",
+    "end_said",
+)
+_COLUMNS: Final = (
+    *_PLAIN,
+    "status",
+    "handed_down",
+    "said",
+    "organization",
+    *("chosen", "outcome", "paid", "chosen_revenue", "chosen_at", "chosen_by"),
+)
 _EVERY: Final = {subject: text(query) for subject, query in _STANDINGS.items()}
 
 # Records of which nothing is said, and that are stored as `domain/lifecycle` decides then: nobody has to look at them.
@@ -130,13 +154,16 @@ _DEFAULT: Final = (
 )
 _PAYING: Final = "case when s.revenue is null then 'default' else 'rule' end"
 _SUBSCRIBED: Final = _DEFAULT.format(status="subscribed", source=_PAYING)
-_PLAIN_ONES: Final = {
+_DEFAULTS: Final = {
     Subject.ACCOUNTS: f"{_SUBSCRIBED} and s.mrr is not distinct from s.revenue",
     Subject.ORGANIZATIONS: _SUBSCRIBED,
     Subject.USERS: _DEFAULT.format(status="active", source="'default'"),
 }
 _OTHERS: Final = {
-    subject: text(f"select * from ({query}) s where ({_PLAIN_ONES[subject]}) is not true order by s.id")  # noqa: S608 - constants
+    subject: text(
+        f"select {', '.join(f's.{name}' for name in _COLUMNS)} from ({query}) s "  # noqa: S608 - constants
+        f"where ({_DEFAULTS[subject]}) is not true order by s.id"
+    )
     for subject, query in _STANDINGS.items()
 }
 
@@ -245,24 +272,6 @@ def _standing(row: Mapping[str, Any]) -> Standing:
         organization=_status(row["organization"]),
         choice=_choice(row),
     )
-
-
-_PLAIN: Final = (
-    "id",
-    "external_id",
-    "name",
-    "created_at",
-    "evaluated",
-    "source",
-    "since",
-    "unconverted",
-    "ended_at",
-    "mrr",
-    "last_mrr",
-    "trial_ends_at",
-    "revenue",
-    "end_said",
-)
 
 
 def _status(value: str | None) -> Status | None:
